@@ -1,0 +1,125 @@
+"""Read settings from the environment, strictly.
+
+An empty value counts as unset. A value that cannot be used ends the start with one line that names
+the variable, what it got and what it takes: a web server, a worker and `manage.py` all read their
+settings through here, and in each a traceback would bury that sentence.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+
+
+class SettingError(SystemExit):
+    """A value that cannot be used. As a SystemExit it prints as one line, with exit status 1."""
+
+    def __init__(self, name: str, got: str, takes: str):
+        shown = _safe(name, got)
+        super().__init__(f"coursetrace: {name}={shown!r} cannot be used: it takes {takes}.")
+
+
+def read_file(path: Path) -> None:
+    """Add the variables of a `.env` file to the environment; what is already set there wins."""
+    if path.is_file():
+        environ.Env.read_env(path)
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool) -> bool:
+    value = text(name)
+    if not value:
+        return default
+    if value.lower() in TRUE | FALSE:
+        return value.lower() in TRUE
+    raise SettingError(name, value, "1 or 0 (true/false, yes/no and on/off too)")
+
+
+def whole_number(name: str, default: int, *, at_least: int, at_most: int) -> int:
+    value = text(name)
+    if not value:
+        return default
+    if value.isascii() and value.isdigit() and at_least <= int(value) <= at_most:
+        return int(value)
+    raise SettingError(name, value, f"a whole number from {at_least} to {at_most}")
+
+
+def choice(name: str, default: str, *, among: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value in among:
+        return value
+    raise SettingError(name, value, " or ".join(repr(option) for option in among))
+
+
+def names(name: str, default: list[str]) -> list[str]:
+    """A comma-separated list."""
+    return [part.strip() for part in text(name).split(",") if part.strip()] or default
+
+
+def url(name: str, default: str = "", *, schemes: tuple[str, ...] = ("http", "https")) -> str:
+    """A URL without its trailing slash."""
+    value = text(name, default)
+    if not value:
+        return ""
+    takes = f"a URL such as {schemes[0]}://host.example:1234"
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - the property raises on a port that is no number
+    except ValueError:
+        raise SettingError(name, value, takes) from None
+    if parts.scheme not in schemes or not parts.hostname:
+        raise SettingError(name, value, takes)
+    return value.rstrip("/")
+
+
+def origins(name: str) -> list[str]:
+    """A comma-separated list of origins, each with its scheme."""
+    values = names(name, [])
+    for value in values:
+        if urlsplit(value).scheme not in ("http", "https"):
+            raise SettingError(
+                name, value, "origins with their scheme, such as https://tutor.example"
+            )
+    return values
+
+
+def database(name: str, default: Path) -> dict:
+    """The Django database settings of a database URL; SQLite at `default` when it is unset."""
+    value = text(name, f"sqlite:///{default}")
+    takes = "sqlite:///path/to/file.sqlite3 or postgres://user:password@host:5432/name"
+    try:
+        scheme = urlsplit(value).scheme
+        config = environ.Env.db_url_config(value)
+    except (ValueError, KeyError):
+        raise SettingError(name, value, takes) from None
+    if scheme not in ("sqlite", "postgres", "postgresql") or not config.get("NAME"):
+        raise SettingError(name, value, takes)
+    return config
+
+
+def directory(name: str, default: Path) -> Path:
+    """A folder, made when it is missing."""
+    path = Path(text(name, str(default))).expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        takes = f"a folder that can be written ({error.strerror})"
+        raise SettingError(name, str(path), takes) from None
+    return path
+
+
+def _safe(name: str, value: str) -> str:
+    """The value as it may be printed: no password of a URL, no secret."""
+    if any(word in name for word in ("KEY", "SECRET", "PASSWORD")):
+        return "…"
+    if "://" in value and "@" in value:
+        scheme, rest = value.split("://", 1)
+        return f"{scheme}://…@{rest.rsplit('@', 1)[1]}"
+    return value

@@ -1,0 +1,32 @@
+"""One line a log record, with the trace it belongs to: text on a terminal, JSON elsewhere."""
+
+import sys
+
+import structlog
+
+from tracing import current_trace
+
+
+def trace_id(logger, method_name, event):
+    """Add the id of the running trace, so that a log line leads to it."""
+    trace = current_trace()
+    if trace is not None:
+        event["trace_id"] = trace.id
+    return event
+
+
+def formatter() -> structlog.stdlib.ProcessorFormatter:
+    """Return the formatter that settings.LOGGING names."""
+    render = [structlog.dev.ConsoleRenderer()]
+    if not sys.stderr.isatty():
+        to_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+        render = [structlog.processors.format_exc_info, to_json]
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            trace_id,
+        ],
+    )

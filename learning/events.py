@@ -1,0 +1,173 @@
+"""The frames of the chat's websocket: what the server says, and how a client's frame is read.
+
+Server → client events are plain dicts made by the functions here, so that the protocol can be read
+in one place.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+Event = dict[str, Any]
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+LONGEST_ASK_ID = 100
+
+
+class BadFrame(Exception):
+    """A frame that cannot be read; its text is for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    id: str
+    text: str
+    chapter: str  # slug, or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    pass
+
+
+def dumps(event: Event) -> str:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_frame(text: str | None) -> Ask | Stop | Resume:
+    """Return what a client wants, or raise BadFrame with words that say what is wrong."""
+    if text is None:
+        raise BadFrame(_("Frames are text, not bytes."))
+    if len(text) > settings.TUTOR["FRAME_CHARACTERS"]:
+        raise BadFrame(_("The frame is too long."))
+    try:
+        frame = json.loads(text)
+    except ValueError:
+        raise BadFrame(_("The frame is not JSON.")) from None
+    if not isinstance(frame, dict):
+        raise BadFrame(_("A frame is an object with a “type”."))
+    match frame.get("type"):
+        case "ask":
+            return _ask(frame)
+        case "stop":
+            return Stop()
+        case "resume":
+            return Resume()
+    raise BadFrame(_("“type” must be ask, stop or resume."))
+
+
+def _ask(frame: dict) -> Ask:
+    ask_id, text, chapter = frame.get("id"), frame.get("text"), frame.get("chapter") or ""
+    if not isinstance(ask_id, str) or not 0 < len(ask_id) <= LONGEST_ASK_ID:
+        raise BadFrame(_("“id” must be a text of 1 to %d characters.") % LONGEST_ASK_ID)
+    if not isinstance(text, str):
+        raise BadFrame(_("“text” must be a text."))
+    if not isinstance(chapter, str):
+        raise BadFrame(_("“chapter” must be a text."))
+    if UNSTORABLE.search(ask_id + text + chapter):
+        raise BadFrame(
+            _("The question holds characters that cannot be kept: NUL or half of a pair.")
+        )
+    return Ask(id=ask_id, text=text.strip(), chapter=chapter)
+
+
+def error(message: str) -> Event:
+    return {"type": "error", "code": "bad_frame", "message": message}
+
+
+def ready(conversation_id: str, turn: Event | None) -> Event:
+    return {"type": "ready", "conversation": conversation_id, "turn": turn}
+
+
+def rejected(ask_id: str, code: str, message: str) -> Event:
+    return {"type": "turn.rejected", "ask": ask_id, "code": code, "message": message}
+
+
+def started(turn_id: str, ask_id: str) -> Event:
+    return {"type": "turn.started", "turn": turn_id, "ask": ask_id}
+
+
+def sources(turn_id: str, citations: Iterable, *, is_weak: bool) -> Event:
+    return {
+        "type": "turn.sources",
+        "turn": turn_id,
+        "weak": is_weak,
+        "sources": [source(citation) for citation in citations],
+    }
+
+
+def source(citation) -> Event:
+    """One passage, of a Citation row."""
+    return {
+        "n": citation.number,
+        "title": citation.title,
+        "chapter": citation.chapter.slug if citation.chapter else "",
+        "url": citation.url,
+        "quote": citation.quote,
+        "score": round(citation.score, 4),
+    }
+
+
+def blocks(rendered: Iterable[tuple[int, str]]) -> list[Event]:
+    return [{"i": i, "html": html} for i, html in rendered]
+
+
+def delta(turn_id: str, at: int, text: str, rendered: Iterable[tuple[int, str]]) -> Event:
+    """`at`: where in the answer `text` begins, in Unicode code points."""
+    return {
+        "type": "turn.delta",
+        "turn": turn_id,
+        "at": at,
+        "text": text,
+        "blocks": blocks(rendered),
+    }
+
+
+def finished(turn_id: str, status: str, text: str, usage, message: str = "") -> Event:
+    event = {
+        "type": "turn.finished",
+        "turn": turn_id,
+        "status": status,
+        "length": len(text),
+        "usage": (
+            {"input": usage.input or 0, "output": usage.output or 0, "total": usage.total or 0}
+            if usage
+            else None
+        ),
+    }
+    return {**event, "message": message} if message else event
+
+
+def snapshot(
+    turn_id: str,
+    status: str,
+    text: str,
+    rendered: Iterable[tuple[int, str]],
+    citations: Iterable,
+    *,
+    ask_id: str,
+    is_weak: bool,
+    message: str = "",
+) -> Event:
+    """All there is of a turn so far: for a tab that opens, or missed something."""
+    return {
+        "type": "turn.snapshot",
+        "turn": turn_id,
+        "ask": ask_id,
+        "status": status,
+        "text": text,
+        "blocks": blocks(rendered),
+        "sources": [source(citation) for citation in citations],
+        "weak": is_weak,
+        **({"message": message} if message else {}),
+    }

@@ -1,0 +1,242 @@
+"""Bring a course in line with what was read from its folder, and report what that changed."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from learning.importing.files import (
+    CourseImportError,
+    MarkdownFile,
+    Problem,
+    slug_of,
+    title_of,
+)
+from learning.importing.outline import Outline, read_outline
+from learning.models import Chapter, Course
+
+# What `source_path` ends in when the file has gone: tells "unpublished because of that" from
+# "unpublished by a person", which an import leaves as it is.
+GONE = " (gone)"
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_LETTER = re.compile(r"[A-Za-z]")
+
+
+@dataclass
+class ImportReport:
+    """What an import did. Lists hold titles of chapters, in order."""
+
+    course: Course
+    is_new: bool
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    unpublished: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return _(
+            "%(title)s (%(slug)s): %(added)d added, %(changed)d changed, %(unchanged)d unchanged, "
+            "%(removed)d removed"
+        ) % {
+            "title": self.course.title,
+            "slug": self.course.slug,
+            "added": len(self.added),
+            "changed": len(self.changed),
+            "unchanged": len(self.unchanged),
+            "removed": len(self.unpublished),
+        }
+
+
+def import_course(
+    path: Path | str,
+    *,
+    slug: str = "",
+    title: str = "",
+    language: str = "",
+    is_open: bool | None = None,
+) -> ImportReport:
+    """Make a folder of Markdown into a course, or bring the course made from it up to date.
+
+    What is given here wins over the index file's front matter, and that over what can be guessed.
+    `is_open` None leaves enrolment as it is (closed for a new course). Raises `CourseImportError`
+    when there is nothing to import; a single broken file is a problem in the report.
+    """
+    path = Path(path)
+    outline = read_outline(path)
+    with transaction.atomic():
+        report = _write_course(path, outline, slug, title, language, is_open)
+        _write_chapters(report, outline)
+    return report
+
+
+def _write_course(path, outline: Outline, slug, title, language, is_open) -> ImportReport:
+    index = outline.index or MarkdownFile("")
+    slug = _course_slug(slug or index.named("slug") or slug_of(path.resolve().name))
+    course = Course.objects.filter(slug=slug).first()
+    report = ImportReport(course or Course(slug=slug), is_new=course is None)
+    report.problems, report.notes = list(outline.problems), list(outline.notes)
+
+    course = report.course
+    before = (course.title, course.summary, course.language, course.is_open)
+    course.title = (
+        title
+        or index.named("title")
+        or index.heading
+        or course.title
+        or title_of(path.resolve().name)
+    )[:200]
+    course.summary = outline.summary or course.summary
+    course.language = _language(report, outline, language or index.named("language"))
+    course.is_open = course.is_open if is_open is None else is_open
+    if report.is_new or before != (
+        course.title,
+        course.summary,
+        course.language,
+        course.is_open,
+    ):
+        course.save()
+    return report
+
+
+def _course_slug(wanted: str) -> str:
+    slug = slugify(wanted, allow_unicode=True)[:80]
+    if not slug:
+        raise CourseImportError(
+            _("“%(slug)s” makes no address; give one with --slug.") % {"slug": wanted}
+        )
+    return slug
+
+
+def _language(report: ImportReport, outline: Outline, wanted: str) -> str:
+    known = [code for code, _name in settings.LANGUAGES]
+    tag = wanted.lower().replace("_", "-")
+    if tag in ("zh", "zh-cn", "zh-sg"):
+        tag = "zh-hans"
+    for candidate in (tag, tag.partition("-")[0]):
+        if candidate in known:
+            return candidate
+    if wanted:
+        where = outline.index.path if outline.index else "--language"
+        reason = _("the language “%(wanted)s” is not one of: %(known)s.")
+        report.problems.append(
+            Problem(where, reason % {"wanted": wanted, "known": ", ".join(known)})
+        )
+    if not report.is_new:
+        return report.course.language
+    text = "".join(file.text for file in outline.chapters)
+    is_chinese = len(_CHINESE.findall(text)) > len(_LETTER.findall(text)) / 3
+    return "zh-hans" if is_chinese and "zh-hans" in known else "en"
+
+
+def _write_chapters(report: ImportReport, outline: Outline) -> None:
+    kept = {chapter.pk: chapter for chapter in report.course.chapters.all()}
+    matched = _match(list(kept.values()), outline)
+    taken = {chapter.slug for pk, chapter in kept.items() if chapter not in matched.values()}
+
+    chapters = []
+    for position, file in enumerate(outline.chapters, start=1):
+        chapter = matched.get(file.path)
+        slug = _free_slug(file, chapter, taken)
+        taken.add(slug)
+        chapters.append((file, chapter, slug, position))
+    # Two chapters may have exchanged their slugs, which are unique: free them first.
+    for _file, chapter, slug, _position in chapters:
+        if chapter and chapter.slug != slug:
+            Chapter.objects.filter(pk=chapter.pk).update(slug=f"importing-{chapter.pk}")
+    for file, chapter, slug, position in chapters:
+        _write_chapter(report, file, chapter or Chapter(course=report.course), slug, position)
+
+    still_there = outline.paths | {file.path for file in outline.chapters}
+    for chapter in kept.values():
+        path = chapter.source_path
+        is_gone = path and path not in still_there and not path.endswith(GONE)
+        if is_gone and chapter not in matched.values():
+            chapter.published_at = None
+            chapter.source_path = path[: 500 - len(GONE)] + GONE
+            chapter.save(update_fields=["published_at", "source_path", "updated_at"])
+            report.unpublished.append(chapter.title)
+
+
+def _match(chapters: list[Chapter], outline: Outline) -> dict[str, Chapter]:
+    """Find each file's chapter: by its path, else, for a renamed file, by its slug."""
+    by_path = {chapter.source_path: chapter for chapter in chapters if chapter.source_path}
+    matched = {}
+    for file in outline.chapters:
+        chapter = by_path.get(file.path) or by_path.get(file.path + GONE)
+        if chapter:
+            matched[file.path] = chapter
+    # Written by hand, or made from a file that is still there: not ours to take over.
+    orphans = {
+        chapter.slug: chapter
+        for chapter in by_path.values()
+        if chapter not in matched.values() and chapter.source_path not in outline.paths
+    }
+    for file in outline.chapters:
+        if file.path not in matched and (chapter := orphans.pop(_wanted_slug(file), None)):
+            matched[file.path] = chapter
+    return matched
+
+
+def _wanted_slug(file: MarkdownFile) -> str:
+    path = PurePosixPath(file.path)
+    if path.stem.lower() in ("readme", "index") and path.parent.name:
+        path = path.parent  # chapter-1/README.md is "chapter-1"
+    wanted = slugify(file.named("slug"), allow_unicode=True) or slug_of(str(path))
+    if wanted.isdecimal() or not wanted:
+        wanted = slugify(file.title, allow_unicode=True) or "chapter"
+    return wanted[:110].strip("-")
+
+
+def _free_slug(file: MarkdownFile, chapter: Chapter | None, taken: set[str]) -> str:
+    wanted = _wanted_slug(file)
+    if (
+        chapter
+        and chapter.slug not in taken
+        and re.fullmatch(re.escape(wanted) + r"(-\d+)?", chapter.slug)
+    ):
+        return chapter.slug  # keep "limits-2" although "limits" has become free: links point at it
+    slug, number = wanted, 1
+    while slug in taken:
+        number += 1
+        slug = f"{wanted}-{number}"
+    return slug
+
+
+def _write_chapter(report, file: MarkdownFile, chapter: Chapter, slug: str, position: int) -> None:
+    is_new = chapter.pk is None
+    fields = {
+        "slug": slug,
+        "title": file.title,
+        "summary": file.named("summary"),
+        "text": file.text,
+        "position": position,
+        "source_path": file.path[:500],
+        "published_at": _published_at(file, chapter),
+    }
+    changed = [name for name, value in fields.items() if getattr(chapter, name) != value]
+    if not is_new and not changed:
+        report.unchanged.append(chapter.title)
+        return
+    for name in changed:
+        setattr(chapter, name, fields[name])
+    chapter.save()
+    (report.added if is_new else report.changed).append(chapter.title)
+
+
+def _published_at(file: MarkdownFile, chapter: Chapter):
+    wanted = file.published_at
+    if wanted is False:
+        return None
+    if wanted is None and not chapter.source_path.endswith(GONE):
+        return chapter.published_at  # the model's default for a new one: now
+    if wanted is None or wanted is True:
+        now = timezone.now()
+        return chapter.published_at if chapter.published_at and chapter.published_at <= now else now
+    return wanted

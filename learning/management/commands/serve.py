@@ -1,0 +1,91 @@
+"""Run the site and a task worker side by side, for trying out and for one small machine."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from learning.models import User
+
+ENDING_SECONDS = 10.0
+
+
+class Command(BaseCommand):
+    help = "Serve the site, with a task worker beside it; Ctrl-C ends both."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+
+    def handle(self, *, host, port, **options):
+        _require_free(host, port)
+        commands = [
+            # Frames of 0.2 MB are the largest a client needs to send.
+            [sys.executable, "-m", "daphne", "-b", host, "-p", str(port), "config.asgi:application"],
+            [sys.executable, "manage.py", "db_worker", "--no-reload", "-v", "0"],
+        ]
+        # Groups of their own, so that Ctrl-C reaches this process alone and each child ends once.
+        children = [
+            subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603
+            for command in commands
+        ]
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: sys.exit(0))
+        try:
+            _wait_until_it_answers(children[0], host, port)
+            self._say_where(host, port)
+            while all(child.poll() is None for child in children):
+                time.sleep(0.3)
+            raise CommandError("A process ended by itself; its last lines above say why.")
+        finally:
+            _end(children)
+
+    def _say_where(self, host: str, port: int) -> None:
+        lines = ["", f"Coursetrace runs at http://{host}:{port}"]
+        demo = User.objects.filter(username__in=["student", "staff"]).order_by("-username")
+        for user in demo:
+            # Only a password that is the name is one that load_demo gave and may be shown.
+            if user.check_password(user.username):
+                where = "/admin/ too" if user.is_staff else "two courses"
+                lines.append(f"  log in as {user.username} / {user.username}  ({where})")
+        self.stdout.write(self.style.SUCCESS("\n".join([*lines, "  Ctrl-C ends it", ""])))
+        self.stdout.flush()
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} cannot be used ({error.strerror}); choose another: PORT=8001 make run"
+            ) from None
+
+
+def _wait_until_it_answers(server: subprocess.Popen, host: str, port: int) -> None:
+    while server.poll() is None:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+
+
+def _end(children: list[subprocess.Popen]) -> None:
+    """Ask each process to end, wait, and end what does not."""
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    deadline = time.monotonic() + ENDING_SECONDS
+    for child in children:
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

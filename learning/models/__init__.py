@@ -1,0 +1,16 @@
+"""People, courses, conversations."""
+
+from learning.models.conversation import Citation, Conversation, Feedback, Message
+from learning.models.course import Chapter, Course, Enrolment
+from learning.models.user import User
+
+__all__ = [
+    "Chapter",
+    "Citation",
+    "Conversation",
+    "Course",
+    "Enrolment",
+    "Feedback",
+    "Message",
+    "User",
+]

@@ -1,0 +1,121 @@
+"""Courses, their chapters, and who is enrolled in them."""
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class CourseQuerySet(models.QuerySet):
+    def visible_to(self, user):
+        """The courses a person may know of: open ones, and those they are enrolled in; staff: all."""
+        if user.is_authenticated and user.is_staff:
+            return self
+        if not user.is_authenticated:
+            return self.filter(is_open=True)
+        return self.filter(models.Q(is_open=True) | models.Q(enrolments__user=user)).distinct()
+
+
+class Course(models.Model):
+    slug = models.SlugField(_("slug"), max_length=80, unique=True, allow_unicode=True)
+    title = models.CharField(_("title"), max_length=200)
+    summary = models.TextField(_("summary"), blank=True)
+    language = models.CharField(
+        _("language"), max_length=10, choices=settings.LANGUAGES, default="en"
+    )
+    is_open = models.BooleanField(
+        _("open"), default=False, help_text=_("Anyone who is logged in may enrol.")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = CourseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["title"]
+        verbose_name = _("course")
+        verbose_name_plural = _("courses")
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("course", args=[self.slug])
+
+    def is_read_by(self, user) -> bool:
+        """Whether a person may read the chapters and ask the tutor."""
+        if not user.is_authenticated:
+            return False
+        return user.is_staff or self.enrolments.filter(user=user).exists()
+
+
+class ChapterQuerySet(models.QuerySet):
+    def published(self):
+        return self.filter(published_at__lte=timezone.now())
+
+    def visible_to(self, user):
+        """The chapters a reader of the course may see: published ones; staff: all of them."""
+        return self if user.is_staff else self.published()
+
+
+class Chapter(models.Model):
+    course = models.ForeignKey(
+        Course, models.CASCADE, related_name="chapters", verbose_name=_("course")
+    )
+    slug = models.SlugField(_("slug"), max_length=120, allow_unicode=True)
+    title = models.CharField(_("title"), max_length=200)
+    summary = models.TextField(_("summary"), blank=True)
+    position = models.PositiveIntegerField(_("position"), default=0)
+    text = models.TextField(_("text"), blank=True, help_text=_("Markdown, with $math$ and code."))
+    source_path = models.CharField(
+        _("source file"), max_length=500, blank=True, help_text=_("What an import made it from.")
+    )
+    published_at = models.DateTimeField(
+        _("published"),
+        null=True,
+        blank=True,
+        default=timezone.now,
+        help_text=_("Students see the chapter, and the tutor quotes it to them, from then on."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = ChapterQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "pk"]
+        verbose_name = _("chapter")
+        verbose_name_plural = _("chapters")
+        constraints = [
+            models.UniqueConstraint(fields=["course", "slug"], name="one_slug_per_course")
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("chapter", args=[self.course.slug, self.slug])
+
+
+class Enrolment(models.Model):
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="enrolments",
+        verbose_name=_("student"),
+    )
+    course = models.ForeignKey(
+        Course, models.CASCADE, related_name="enrolments", verbose_name=_("course")
+    )
+    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("enrolment")
+        verbose_name_plural = _("enrolments")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "course"], name="enrolled_once_per_course")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.course}"

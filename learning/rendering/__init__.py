@@ -1,0 +1,20 @@
+"""Markdown becomes HTML that is safe to show: chapters, answers in history, answers in mid-stream.
+
+One parser and one sanitizer serve all three, so an answer looks the same while it is written and
+when it is read again. Everything here is text in, text out: no database, no request.
+
+Chapters may hold raw HTML, link definitions and setext headings. Answers may not: raw HTML is
+shown as it was written, and nothing further down can change a block that is already finished.
+"""
+
+from learning.rendering.answers import AnswerRenderer, render_blocks
+from learning.rendering.chapters import Block, Heading, RenderedChapter, render_chapter
+
+__all__ = [
+    "AnswerRenderer",
+    "Block",
+    "Heading",
+    "RenderedChapter",
+    "render_blocks",
+    "render_chapter",
+]

@@ -1,0 +1,131 @@
+"""A chapter's text becomes a page: blocks that know their place in the source, and its contents.
+
+A citation names a stretch of the source in characters; `RenderedChapter.html` marks the blocks
+that it touches.
+"""
+
+import functools
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
+from markdown_it.token import Token
+
+from learning.rendering.markdown import new_parser, plain_text, top_level_blocks
+from learning.rendering.safety import clean_html, clean_source
+
+_PARSER = new_parser(raw_html=True)
+_LINE_END = re.compile(r"\r\n?|\n")
+
+
+class Block(NamedTuple):
+    """One top-level block; `start` and `end` are offsets in the source, in code points."""
+
+    start: int
+    end: int
+    html: str
+
+
+class Heading(NamedTuple):
+    level: int
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class RenderedChapter:
+    blocks: tuple[Block, ...]
+    contents: tuple[Heading, ...]
+
+    def html(self, cited: tuple[int, int] | None = None) -> SafeString:
+        """Return the whole text; blocks that overlap the cited stretch carry the class `cited`.
+
+        The first of them also holds an element with the id `p-<start of the stretch>`, so that the
+        citation's address leads there even when its passage begins in the middle of a block.
+        """
+        parts = []
+        anchor_wanted = cited is not None
+        for start, end, html in self.blocks:
+            is_cited = cited is not None and start < cited[1] and end > cited[0]
+            anchor = ""
+            if is_cited and anchor_wanted:
+                anchor_wanted = False
+                if cited[0] != start:
+                    anchor = f'<span id="p-{cited[0]}"></span>'
+            parts.append(
+                f'<div class="block{" cited" if is_cited else ""}" id="p-{start}"'
+                f' data-start="{start}" data-end="{end}">{anchor}{html}</div>\n'
+            )
+        return mark_safe("".join(parts))  # noqa: S308 - every block came through clean_html
+
+
+def render_chapter(
+    text: str, *, source_path: str = "", chapter_urls: Mapping[str, str] | None = None
+) -> RenderedChapter:
+    """Render a chapter's Markdown.
+
+    `chapter_urls` maps the source files of the course's chapters to their pages: a relative link
+    to one of them, as seen from `source_path`, leads to that page; to another file, nowhere.
+    """
+    return _render(text, source_path, tuple(sorted((chapter_urls or {}).items())))
+
+
+@functools.lru_cache(maxsize=128)
+def _render(
+    text: str, source_path: str, chapter_urls: tuple[tuple[str, str], ...]
+) -> RenderedChapter:
+    # Line ends may be of two characters, as a form sends them, and offsets count them.
+    line_starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
+    line_starts.append(len(text))
+    env: dict = {}
+    tokens = _PARSER.parse(clean_source(text), env)
+    _turn_links(tokens, source_path, dict(chapter_urls))
+
+    blocks, contents, taken = [], [], set()
+    for block in top_level_blocks(tokens):
+        html = clean_html(_PARSER.renderer.render(block, _PARSER.options, env)).strip()
+        first, last = block[0].map or (0, 0)
+        start = line_starts[first]
+        end = line_starts[min(last, len(line_starts) - 1)]
+        end = start + len(text[start:end].rstrip())
+        if block[0].type == "heading_open":
+            heading = _heading(block, taken)
+            contents.append(heading)
+            html = html.replace(f"<h{heading.level}", f'<h{heading.level} id="{heading.anchor}"', 1)
+        if html:
+            blocks.append(Block(start, end, html))
+    return RenderedChapter(tuple(blocks), tuple(contents))
+
+
+def _heading(block: list[Token], taken: set[str]) -> Heading:
+    text = plain_text(block[1])
+    slug = anchor = slugify(text, allow_unicode=True) or "section"
+    number = 1
+    # "p-…" belongs to passages.
+    while anchor in taken or anchor.startswith("p-"):
+        anchor = f"{slug}-{number}" if not slug.startswith("p-") else f"section-{slug}-{number}"
+        number += 1
+    taken.add(anchor)
+    return Heading(int(block[0].tag[1]), text, anchor)
+
+
+def _turn_links(tokens: list[Token], source_path: str, chapter_urls: dict[str, str]) -> None:
+    for token in tokens:
+        for child in token.children or []:
+            if child.type != "link_open":
+                continue
+            address = urlsplit(str(child.attrs.get("href", "")))
+            if address.scheme or address.netloc or not address.path.endswith((".md", ".markdown")):
+                continue
+            folder = posixpath.dirname(source_path)
+            path = posixpath.normpath(posixpath.join(folder, unquote(address.path)))
+            if path in chapter_urls:
+                fragment = f"#{address.fragment}" if address.fragment else ""
+                child.attrs["href"] = chapter_urls[path] + fragment
+            else:
+                del child.attrs["href"]

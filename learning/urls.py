@@ -1,0 +1,27 @@
+"""The addresses of students' pages."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
+
+from learning.views import accounts, conversations, courses, study
+
+# `str`, not `slug`: names of courses and chapters may be Chinese.
+urlpatterns = [
+    path("", courses.home, name="home"),
+    path("courses/<str:course_slug>/", courses.course, name="course"),
+    path("courses/<str:course_slug>/enrol/", courses.enrol, name="enrol"),
+    path("courses/<str:course_slug>/chapters/<str:chapter_slug>/", courses.chapter, name="chapter"),
+    path(
+        "courses/<str:course_slug>/conversations/",
+        conversations.start,
+        name="conversation_start",
+    ),
+    path("courses/<str:course_slug>/quiz/", study.quiz, name="course_quiz"),
+    path("courses/<str:course_slug>/graph/", study.graph, name="course_graph"),
+    path("courses/<str:course_slug>/words/", study.words, name="course_words"),
+    path("conversations/<uuid:conversation_id>/", conversations.conversation, name="conversation"),
+    path("accounts/login/", accounts.LoginView.as_view(), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/signup/", accounts.SignUpView.as_view(), name="signup"),
+    path("i18n/", include("django.conf.urls.i18n")),
+]

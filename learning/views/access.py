@@ -1,0 +1,31 @@
+"""Who may open what. Whatever a person may not know of is "not found" to them."""
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+
+from learning.models import Chapter, Course
+
+
+def visible_course(request, slug: str) -> Course:
+    """Return a course that this person may know of, or raise Http404."""
+    return get_object_or_404(Course.objects.visible_to(request.user), slug=slug)
+
+
+def visible_chapter(request, course: Course, slug: str) -> Chapter:
+    """Return a chapter that a reader of the course may see, or raise Http404."""
+    chapter = get_object_or_404(course.chapters.visible_to(request.user), slug=slug)
+    chapter.course = course
+    return chapter
+
+
+def turned_away(request, course: Course) -> HttpResponse | None:
+    """Return where to send somebody who may not read the course yet; None for its readers."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    if course.is_read_by(request.user):
+        return None
+    messages.info(request, _("Enrol in this course to read its chapters and ask its tutor."))
+    return redirect(course)

@@ -1,0 +1,99 @@
+"""Home, a course, a chapter with the tutor beside it."""
+
+import re
+import uuid
+
+from django.contrib.auth.decorators import login_required
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from learning.models import Course, Enrolment
+from learning.rendering import render_chapter
+from learning.views.access import turned_away, visible_chapter, visible_course
+from learning.views.conversations import chat_context, conversations_of
+
+_PASSAGE = re.compile(r"(\d{1,9})-(\d{1,9})")
+
+
+def home(request):
+    visible = Course.objects.visible_to(request.user)
+    mine = Course.objects.none()
+    if request.user.is_authenticated:
+        mine = visible.filter(enrolments__user=request.user)
+    return render(
+        request,
+        "learning/home.html",
+        {"my_courses": mine, "other_courses": visible.exclude(pk__in=mine.values("pk"))},
+    )
+
+
+def course(request, course_slug):
+    course = visible_course(request, course_slug)
+    is_reader = course.is_read_by(request.user)
+    return render(
+        request,
+        "learning/course.html",
+        {
+            "course": course,
+            "chapters": course.chapters.visible_to(request.user).defer("text"),
+            "is_reader": is_reader,
+            "conversations": conversations_of(request.user, course)[:20] if is_reader else (),
+        },
+    )
+
+
+@require_POST
+@login_required
+def enrol(request, course_slug):
+    course = visible_course(request, course_slug)
+    Enrolment.objects.get_or_create(user=request.user, course=course)
+    return redirect(course)
+
+
+def chapter(request, course_slug, chapter_slug):
+    course = visible_course(request, course_slug)
+    if elsewhere := turned_away(request, course):
+        return elsewhere
+    chapter = visible_chapter(request, course, chapter_slug)
+    siblings = list(course.chapters.visible_to(request.user).defer("text"))
+    for sibling in siblings:
+        sibling.course = course  # spares a query per address
+    place = siblings.index(chapter)
+    rendered = render_chapter(
+        chapter.text,
+        source_path=chapter.source_path,
+        chapter_urls={s.source_path: s.get_absolute_url() for s in siblings if s.source_path},
+    )
+    return render(
+        request,
+        "learning/chapter.html",
+        {
+            "course": course,
+            "chapter": chapter,
+            "number": place + 1,
+            "chapters": siblings,
+            "previous": siblings[place - 1] if place else None,
+            "next": siblings[place + 1] if place + 1 < len(siblings) else None,
+            "text": rendered.html(_cited(request)),
+            "contents": [heading for heading in rendered.contents if heading.level in (2, 3)],
+            **chat_context(
+                request, course, _conversation_beside(request, course, chapter), chapter
+            ),
+        },
+    )
+
+
+def _cited(request) -> tuple[int, int] | None:
+    """Read `?passage=1042-1622`, as a citation's address has it."""
+    found = _PASSAGE.fullmatch(request.GET.get("passage", ""))
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _conversation_beside(request, course, chapter):
+    """The one a citation led here from, else the last one begun from this chapter."""
+    mine = request.user.conversations.filter(course=course)
+    try:
+        wanted = mine.filter(pk=uuid.UUID(request.GET.get("conversation", ""))).first()
+    except ValueError:
+        wanted = None
+    return wanted or conversations_of(request.user, course).filter(chapter=chapter).first()

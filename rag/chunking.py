@@ -1,0 +1,306 @@
+r"""Cut a document into passages: by headings, then blocks, then sentences.
+
+Every passage is a slice of the document, so that a citation leads to the exact place. A fenced
+code block, table, list or display formula stays whole where it fits; one that does not is cut
+between its lines, rows or items. A sentence that is still too long is cut at a comma, then at a
+space, and inside a formula or a line of code only where nothing else is left.
+"""
+
+import functools
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.front_matter import front_matter_plugin
+
+VERSION = 1
+TARGET_TOKENS = 200
+# A passage may grow past the target to take in a short rest that would stand alone badly.
+SHORT_TOKENS = 50
+MARKER_TOKENS = 2  # what a model puts round each text
+HEADING_TOKENS = 40  # the most that a heading path may take from a passage
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+Slice = tuple[int, int]
+
+# Formulas, code and links: no cut inside, if there is another way.
+_PROTECTED = re.compile(
+    r"(?P<tick>`+)(?!`).+?(?<!`)(?P=tick)(?!`)"
+    r"|\$\$.+?\$\$|\\\[.+?\\\]|\\\(.+?\\\)|\$(?!\s)(?:\\.|[^$\\\n])+?(?<!\s)\$"
+    r"|!?\[[^\]\n]*\]\([^)\n]*\)",
+    re.DOTALL,
+)
+_CLOSERS = r"[\"'”’」』）)\]*_]*"
+_SENTENCE_ENDS = re.compile(
+    rf"[.!?]+{_CLOSERS}(?=\s+[\"'“‘(\[*_$\\`]*[A-Z0-9\u00c0-\u00de\u0391-\u03a9\u0410-\u042f\u4e00-\u9fff])"
+    rf"|[。！？；…]+{_CLOSERS}"
+    r"|\n"
+)
+_CLAUSE_ENDS = re.compile(r"[,;:]+(?=\s)|[，、：；]+|\n")
+_SPACES = re.compile(r"\s+")
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+_BLANK_LINES = re.compile(r"\n[ \t]*\n")
+_HEADING_MARKUP = re.compile(r"[*`]+|\s*\{#[^}]*\}\s*$")
+_NUMBERED_ABBREVIATION = re.compile(
+    r"\b(?:e\.g|i\.e|cf|vs|Fig|Eq|No|Dr|Mr|Mrs|Prof|St|approx|[A-Z])\.$"
+)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One piece of a document; `text` is exactly `document_text[start:end]`."""
+
+    start: int
+    end: int
+    text: str
+    heading_path: tuple[str, ...]
+    token_count: int
+
+    @property
+    def embedded_text(self) -> str:
+        """What the embedding model and the lexical index read: heading path, then text."""
+        return f"{' › '.join(self.heading_path)}\n{self.text}"
+
+
+@dataclass(frozen=True)
+class _Block:
+    start: int
+    end: int
+    kind: str
+    items: tuple[int, ...] = ()  # where a list's items and a table's rows begin
+
+
+def chunker_version() -> str:
+    """Return what an index is stamped with: another value means other passages."""
+    return f"{VERSION}:{TARGET_TOKENS}"
+
+
+def split_document(
+    text: str, *, title: str, count_tokens: CountTokens, max_tokens: int
+) -> list[Passage]:
+    """Cut Markdown into passages that fit an embedding model, in order and without overlap.
+
+    `max_tokens` is what the model reads of one text, markers included. The heading path, which
+    begins with the title, is read by the model as well, so it counts; a very long one is cut by
+    the model, at the passage's end.
+    """
+    sections = list(_sections(text, title))
+    heading_counts = count_tokens([" › ".join(path) for path, _ in sections])
+    passages: list[Passage] = []
+    for (path, blocks), heading_count in zip(sections, heading_counts, strict=True):
+        room = max(8, max_tokens - MARKER_TOKENS - min(heading_count, HEADING_TOKENS))
+        packer = _Packer(text, count_tokens, target=min(TARGET_TOKENS, room), room=room)
+        for start, end, count in packer.pack(blocks):
+            passages.append(Passage(start, end, text[start:end], path, count))
+    return passages
+
+
+def _sections(text: str, title: str) -> Iterator[tuple[tuple[str, ...], list[_Block]]]:
+    """Yield each run of blocks under one heading, with the path of headings above it."""
+    path: list[tuple[int, str]] = [(0, title)]
+    blocks: list[_Block] = []
+    bare_heading: _Block | None = None  # a heading that nothing follows is text after all
+    for heading, block in _blocks(text):
+        if heading is None:
+            blocks.append(block)
+            bare_heading = None
+            continue
+        level, words = heading
+        if bare_heading and level <= path[-1][0]:
+            blocks.append(bare_heading)
+        if blocks:
+            yield _names(path), blocks
+        blocks, bare_heading = [], block
+        path = [entry for entry in path if entry[0] < level] + [(level, words)]
+    if bare_heading:
+        blocks.append(bare_heading)
+    if blocks:
+        yield _names(path), blocks
+
+
+def _names(path: list[tuple[int, str]]) -> tuple[str, ...]:
+    names = [words for _, words in path if words]
+    if len(names) > 1 and names[1].casefold() == names[0].casefold():
+        del names[1]  # many chapters repeat their title as the first heading
+    return tuple(names)
+
+
+@functools.cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.use(dollarmath_plugin).use(front_matter_plugin)
+    return parser.disable(["inline", "text_join"])  # blocks are all that is wanted
+
+
+def _blocks(text: str) -> Iterator[tuple[tuple[int, str] | None, _Block]]:
+    """Yield the blocks of the document; a heading comes with its level and words."""
+    line_starts = [0, *(match.end() for match in _LINE_ENDS.finditer(text)), len(text)]
+    tokens = _parser().parse(text)
+    for index, token in enumerate(tokens):
+        if token.level or token.map is None or token.nesting < 0:
+            continue
+        if token.type in {"hr", "front_matter"}:
+            continue
+        start, end = (line_starts[min(line, len(line_starts) - 1)] for line in token.map)
+        if token.type == "html_block" and text[start:end].lstrip().startswith("<!--"):
+            continue
+        if token.type == "heading_open":
+            words = _HEADING_MARKUP.sub("", tokens[index + 1].content).strip()
+            yield (int(token.tag[1]), words), _Block(start, end, "paragraph")
+            continue
+        yield None, _Block(start, end, *_kind(tokens, index, line_starts))
+
+
+def _kind(tokens: list[Token], index: int, line_starts: list[int]) -> tuple[str, tuple[int, ...]]:
+    token = tokens[index]
+    parts = {"bullet_list_open": ("list_item_open", 1), "ordered_list_open": ("list_item_open", 1)}
+    parts["table_open"] = ("tr_open", 2)
+    if token.type in parts:
+        wanted, level = parts[token.type]
+        starts = []
+        for inner in tokens[index + 1 :]:
+            if inner.level == 0:
+                break
+            if inner.type == wanted and inner.level == level and inner.map:
+                starts.append(line_starts[inner.map[0]])
+        return ("list" if wanted == "list_item_open" else "lines"), tuple(starts)
+    if token.type in {"fence", "code_block", "math_block", "math_block_label", "html_block"}:
+        return "lines", ()
+    return "paragraph", ()
+
+
+class _Packer:
+    """Puts the blocks of one section into passages of about `target` and at most `room` tokens."""
+
+    def __init__(self, text: str, count_tokens: CountTokens, *, target: int, room: int) -> None:
+        self.text = text
+        self.count_tokens = count_tokens
+        self.target = target
+        self.room = room
+
+    def pack(self, blocks: list[_Block]) -> list[tuple[int, int, int]]:
+        """Return (start, end, tokens) of each passage."""
+        trimmed = [(block, self._trimmed((block.start, block.end))) for block in blocks]
+        trimmed = [(block, piece) for block, piece in trimmed if piece]
+        counts = self._counts([piece for _, piece in trimmed])
+        packed: list[tuple[int, int, int]] = []
+        is_open = False  # whether the last passage may still grow
+        for (block, piece), count in zip(trimmed, counts, strict=True):
+            if count > self.room or (count > self.target and block.kind == "paragraph"):
+                parts = self._gathered(self._split(block.kind, piece, block.items))
+            else:
+                parts = [(*piece, count)]
+            for part in parts:
+                if is_open and packed[-1][2] + part[2] <= self.target:
+                    packed[-1] = (packed[-1][0], part[1], packed[-1][2] + part[2])
+                else:
+                    packed.append(part)
+                is_open = True
+        if len(packed) > 1 and packed[-1][2] <= SHORT_TOKENS:
+            before, last = packed[-2:]
+            if before[2] + last[2] <= self.room:
+                packed[-2:] = [(before[0], last[1], before[2] + last[2])]
+        return packed
+
+    def _gathered(self, pieces: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+        """Join neighbouring pieces into parts of about equal size."""
+        total = sum(count for *_, count in pieces)
+        aim = total / -(-total // self.target) if total else 0
+        parts: list[tuple[int, int, int]] = []
+        for start, end, count in pieces:
+            if parts:
+                first, _, so_far = parts[-1]
+                if so_far + count <= self.target and so_far + count / 2 <= aim:
+                    parts[-1] = (first, end, so_far + count)
+                    continue
+            parts.append((start, end, count))
+        return parts
+
+    def _split(self, kind: str, piece: Slice, items: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Return pieces that fit, with their token counts, cut as gently as possible."""
+        ways = {
+            "list": [self._at_items, self._at_lines, *self._prose_ways()],
+            "lines": [
+                self._at_items,
+                self._at_blank_lines,
+                self._at_lines,
+                *self._prose_ways()[1:],
+            ],
+            "paragraph": self._prose_ways(),
+        }[kind]
+        done: list[tuple[int, int, int]] = []
+        rest = [(piece, 0)]
+        while rest:
+            (start, end), way = rest.pop()
+            [count] = self._counts([(start, end)])
+            # A whole paragraph is cut to the target; what came out of a cut may fill the room.
+            if count <= self.target or way >= len(ways):
+                done.append((start, end, count))
+                continue
+            cuts = ways[way]((start, end), items)
+            smaller = [cut for cut in map(self._trimmed, _slices(start, end, cuts)) if cut]
+            rest.extend((cut, way + 1) for cut in reversed(smaller))
+        return done
+
+    def _prose_ways(self):
+        return [
+            self._at(_SENTENCE_ENDS),
+            self._at(_CLAUSE_ENDS),
+            self._at(_SPACES),
+            self._at_formulas,
+            self._anywhere,
+        ]
+
+    def _at_items(self, piece: Slice, items: Sequence[int]) -> list[int]:
+        return [start for start in items if piece[0] < start < piece[1]]
+
+    def _at_blank_lines(self, piece: Slice, items: Sequence[int]) -> list[int]:
+        return [match.end() for match in _BLANK_LINES.finditer(self.text, *piece)]
+
+    def _at_lines(self, piece: Slice, items: Sequence[int]) -> list[int]:
+        return [match.end() for match in _LINE_ENDS.finditer(self.text, *piece)]
+
+    def _at(self, pattern: re.Pattern):
+        def cuts(piece: Slice, items: Sequence[int]) -> list[int]:
+            protected = [match.span() for match in _PROTECTED.finditer(self.text, *piece)]
+            starts = [start for start, _ in protected]
+            found = []
+            for match in pattern.finditer(self.text, *piece):
+                cut = match.end()
+                nearest = bisect_right(starts, cut - 1) - 1
+                if nearest >= 0 and cut < protected[nearest][1]:
+                    continue
+                if _NUMBERED_ABBREVIATION.search(self.text, max(piece[0], cut - 8), cut):
+                    continue
+                found.append(cut)
+            return found
+
+        return cuts
+
+    def _at_formulas(self, piece: Slice, items: Sequence[int]) -> list[int]:
+        return [cut for match in _PROTECTED.finditer(self.text, *piece) for cut in match.span()]
+
+    def _anywhere(self, piece: Slice, items: Sequence[int]) -> list[int]:
+        """Cut every `target` characters: a word piece is one character or more."""
+        return list(range(piece[0] + self.target, piece[1], self.target))
+
+    def _trimmed(self, piece: Slice) -> Slice | None:
+        start, end = piece
+        words = self.text[start:end]
+        start, end = (
+            start + len(words) - len(words.lstrip()),
+            end - len(words) + len(words.rstrip()),
+        )
+        return (start, end) if start < end else None
+
+    def _counts(self, pieces: Sequence[Slice]) -> list[int]:
+        return self.count_tokens([self.text[start:end] for start, end in pieces]) if pieces else []
+
+
+def _slices(start: int, end: int, cuts: Sequence[int]) -> list[Slice]:
+    edges = [start, *(cut for cut in cuts if start < cut < end), end]
+    return list(zip(edges, edges[1:], strict=False))

@@ -1,0 +1,43 @@
+"""Turn the dotted paths of settings.RAG into objects, each built once per process."""
+
+import functools
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.utils.module_loading import import_string
+
+DEFAULTS = {
+    "EMBEDDER": "rag.embedders.sentence_transformer.SentenceTransformerEmbedder",
+    "EMBEDDING_MODEL": None,
+    "STORE": "rag.stores.exact.ExactStore",
+    "RERANKER": "rag.rerankers.base.FusedOrder",
+    "RERANKER_MODEL": None,
+}
+
+
+def setting(name: str) -> Any:
+    """Return `settings.RAG[name]`, or the default of that name."""
+    return getattr(settings, "RAG", {}).get(name) or DEFAULTS.get(name)
+
+
+@functools.cache
+def backend(name: str, *arguments: Any) -> Any:
+    """Build the class that `settings.RAG[name]` names, once per process."""
+    path = setting(name)
+    if not path:
+        raise ImproperlyConfigured(f'settings.RAG["{name}"] is not set; it names a class.')
+    try:
+        return import_string(path)(*arguments)
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f'settings.RAG["{name}"] names {path}, which cannot be imported: {error}'
+        ) from error
+
+
+@receiver(setting_changed)
+def _forget_backends(*, setting: str, **_: Any) -> None:
+    if setting == "RAG":
+        backend.cache_clear()

@@ -1,0 +1,254 @@
+"""Bring the index in line with its source: the write path.
+
+Documents whose title, text, chunker and embedding model are unchanged are shared with the active
+version and cost a hash. The rest is written by `index_writer` into the version being built;
+students search the active one until a single transaction switches. A run that is killed leaves its
+documents behind, and the next one takes them over. Of two runs on one collection, the one that
+began later wins, as it has read the newer text.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from django.db import transaction
+from django.utils import timezone
+
+from rag.chunking import chunker_version
+from rag.embedders.base import get_embedder
+from rag.errors import IndexMissing, RetrievalError
+from rag.index_report import Failure, IndexReport, in_words
+from rag.index_writer import (
+    IndexWriter,
+    PendingDocument,
+    Progress,
+    Superseded,
+    check_not_superseded,
+    digest,
+)
+from rag.models import Chunk, ChunkVector, Document, IndexVersion
+from rag.sources import DocumentSource, SourceDocument, get_source
+from tracing import trace
+
+logger = logging.getLogger(__name__)
+
+Status = IndexVersion.Status
+
+
+def reindex(
+    collections: Iterable[str] | None = None,
+    *,
+    full: bool = False,
+    dry_run: bool = False,
+    activate: bool = True,
+    progress: Progress | None = None,
+) -> IndexReport:
+    """Bring the index of these collections, or of all, in line with the source.
+
+    1. Compare each document with the active version by its hash; nothing differs: done.
+    2. Cut the new and changed ones, reuse the vectors of known passages, embed the others.
+    3. Switch to the new version (unless `activate` is False) and remove what no version holds.
+
+    `full` embeds everything anew. A document that cannot be indexed is reported, its former
+    revision stays searchable, and the others go on. Raises ModelUnavailable.
+    """
+    source = get_source()
+    known = source.collections()
+    gone = indexed_collections() - set(known)
+    wanted = [*known, *sorted(gone)] if collections is None else list(collections)
+    options = {"full": full, "dry_run": dry_run, "activate": activate}
+    report = IndexReport(is_dry_run=dry_run)
+    started = time.perf_counter()
+    with trace("reindex", input={"course": wanted, "options": options}, tags=["job"]) as job:
+        for collection in wanted:
+            if collection in gone:
+                _remove(collection, report)
+                continue
+            try:
+                _Run(source, collection, report, progress, **options).run()
+            except Superseded:
+                logger.info("reindex of %s: a later run took over", collection)
+            except RetrievalError:
+                raise
+            except Exception as error:
+                logger.exception("reindex of %s failed", collection)
+                report.failures.append(Failure(collection, None, "", in_words(error)))
+        report.seconds = round(time.perf_counter() - started, 3)
+        job.output = asdict(report)
+    return report
+
+
+def rollback(collection: str) -> IndexVersion:
+    """Make the version before the active one active again. Raises IndexMissing.
+
+    The next `reindex` goes forward again, as the source still has the newer documents.
+    """
+    with transaction.atomic():
+        versions = IndexVersion.objects.filter(collection=collection)
+        previous = versions.filter(status=Status.RETIRED).order_by("-activated_at").first()
+        if previous is None:
+            raise IndexMissing(f"“{collection}” has no earlier index version to go back to.")
+        versions.filter(status=Status.ACTIVE).update(status=Status.RETIRED)
+        previous.status, previous.activated_at = Status.ACTIVE, timezone.now()
+        previous.save(update_fields=["status", "activated_at"])
+    return previous
+
+
+def indexed_collections() -> set[str]:
+    """Return the collections that have an index, in whatever state."""
+    return set(IndexVersion.objects.values_list("collection", flat=True).distinct())
+
+
+class _Run:
+    """One reindex of one collection."""
+
+    def __init__(
+        self,
+        source: DocumentSource,
+        collection: str,
+        report: IndexReport,
+        progress: Progress | None,
+        *,
+        full: bool,
+        dry_run: bool,
+        activate: bool,
+    ) -> None:
+        self.source = source
+        self.collection = collection
+        self.report = report
+        self.progress = progress
+        self.full = full
+        self.dry_run = dry_run
+        self.activate = activate
+        self.embedder = get_embedder()
+        self.versions = IndexVersion.objects.filter(collection=collection)
+
+    def run(self) -> None:
+        active = self.versions.filter(status=Status.ACTIVE).first()
+        kept, pending = self._compare(active)
+        if self.dry_run:
+            return
+        self.versions.filter(status=Status.BUILDING).delete()  # killed, or of an older text
+        if pending or not self._is_all_of(active, kept):
+            version = self.versions.create(
+                collection=self.collection,
+                embedder_name=self.embedder.name,
+                embedder_fingerprint=self.embedder.fingerprint,
+                chunker_version=chunker_version(),
+            )
+            version.documents.add(*kept)
+            self._write(version, pending)
+            if self._is_all_of(active, version.documents.values_list("pk", flat=True)):
+                version.delete()  # all that was to change has failed
+            elif self.activate:
+                self._switch_to(version)
+        _sweep(self.collection)
+
+    def _compare(self, active: IndexVersion | None) -> tuple[list[int], list[PendingDocument]]:
+        """Count what differs; return the revisions to keep and the documents to index."""
+        report = self.report
+        former: dict[str, tuple[int, str]] = {}
+        if active is not None:
+            rows = active.documents.values_list("key", "pk", "content_hash")
+            former = {key: (pk, content_hash) for key, pk, content_hash in rows}
+        stored = {} if self.full else self._stored_revisions()
+        kept: list[int] = []
+        pending: list[PendingDocument] = []
+        seen: set[str] = set()
+        for document in self.source.documents(self.collection):
+            former_id, former_hash = former.get(document.key, (None, None))
+            try:
+                if document.key in seen:
+                    raise ValueError(f"another document has the key {document.key} as well")
+                seen.add(document.key)
+                content_hash = self._content_hash(document)
+            except ValueError as error:
+                report.failures.append(
+                    Failure(self.collection, document.key, document.title, in_words(error))
+                )
+                if former_id is not None and former_id not in kept:
+                    kept.append(former_id)
+                continue
+            if content_hash == former_hash and not self.full:
+                report.unchanged += 1
+                kept.append(former_id)
+                continue
+            if former_id is None:
+                report.added += 1
+            else:
+                report.changed += 1
+            if (document.key, content_hash) in stored:
+                kept.append(stored[document.key, content_hash])
+            else:
+                pending.append(PendingDocument(document, content_hash, former_id))
+        report.removed += len(former.keys() - seen)
+        return kept, pending
+
+    def _stored_revisions(self) -> dict[tuple[str, str], int]:
+        rows = Document.objects.filter(collection=self.collection).order_by("pk")
+        return {
+            (key, content_hash): pk
+            for key, content_hash, pk in rows.values_list("key", "content_hash", "pk")
+        }
+
+    def _content_hash(self, document: SourceDocument) -> str:
+        return digest(
+            self.embedder.fingerprint,
+            chunker_version(),
+            document.language,
+            document.title,
+            document.text,
+        )
+
+    def _is_all_of(self, active: IndexVersion | None, document_ids: Iterable[int]) -> bool:
+        """Say whether the active version is made as it would be now, of just these documents."""
+        return (
+            active is not None
+            and active.embedder_fingerprint == self.embedder.fingerprint
+            and active.chunker_version == chunker_version()
+            and set(active.documents.values_list("pk", flat=True)) == set(document_ids)
+        )
+
+    def _write(self, version: IndexVersion, pending: list[PendingDocument]) -> None:
+        writer = IndexWriter(version, self.embedder, reuse=not self.full, progress=self.progress)
+        try:
+            writer.write(pending)
+        finally:
+            report = self.report
+            report.embedded_chunks += writer.embedded_count
+            report.reused_chunks += max(0, writer.stored_count - writer.embedded_count)
+            for document, failure in writer.failed:
+                report.failures.append(failure)
+                if document.former_id is None:
+                    report.added -= 1
+                else:
+                    report.changed -= 1
+
+    def _switch_to(self, version: IndexVersion) -> None:
+        chunks = Chunk.objects.filter(document__versions=version)
+        dimension = chunks.values_list("vector__dimension", flat=True).first()
+        with transaction.atomic():
+            check_not_superseded(version)
+            self.versions.filter(status=Status.RETIRED).delete()
+            self.versions.filter(status=Status.ACTIVE).update(status=Status.RETIRED)
+            self.versions.filter(pk=version.pk).update(
+                status=Status.ACTIVE, activated_at=timezone.now(), dimension=dimension or 0
+            )
+
+
+def _remove(collection: str, report: IndexReport) -> None:
+    documents = Document.objects.filter(collection=collection)
+    report.removed += documents.values("key").distinct().count()
+    if report.is_dry_run:
+        return
+    with transaction.atomic():
+        IndexVersion.objects.filter(collection=collection).delete()
+        documents.delete()
+    _sweep(collection)
+
+
+def _sweep(collection: str) -> None:
+    """Remove the revisions that no version holds, then the vectors that no passage uses."""
+    Document.objects.filter(collection=collection, versions__isnull=True).delete()
+    ChunkVector.objects.filter(chunks__isnull=True).delete()

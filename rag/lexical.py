@@ -1,0 +1,158 @@
+"""BM25 over the passages of one index version, in memory.
+
+Each run of script is cut in its own way, so that mixed text works: Latin words are stemmed,
+identifiers are found whole and by their parts, Chinese is cut by jieba's search mode and into
+character pairs as well, which finds what jieba cuts differently in question and passage.
+"""
+
+import functools
+import logging
+import re
+import threading
+import unicodedata
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import bm25s
+import numpy as np
+import Stemmer
+from django.conf import settings
+
+# Words that name no subject. They count little in BM25 anyway; for coverage they must not count.
+_STOP_WORDS = frozenset(
+    "a about an and are as at be been but by can could did do does for from had has have how i if "
+    "in into is it its may me might my not of on or our shall should so such than that the their "
+    "them then there these they this those to us was we were what when where which who whom whose "
+    "why will with would you your explain tell give define describe mean means meaning please "
+    "的 了 吗 呢 吧 啊 是 在 有 和 与 或 及 就 都 也 而 但 这 那 我 你 他 她 它 们 我们 你们 他们 它们 什么 怎么 "
+    "怎样 如何 为什么 为何 哪 哪个 哪些 哪里 哪儿 谁 几 多少 请 请问 一个 一种 这个 那个 这些 那些 可以 能 会 "
+    "被 把 对 从 到 为 以 于 之 其 所 并 何 年 时候 什么样 叫 叫做 指 指的是 解释 说明 一下 意思".split()
+)
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_KANA_HANGUL = r"\u3040-\u30ff\uac00-\ud7af"
+_RUNS = re.compile(
+    rf"(?P<han>[{_HAN}]+)"
+    rf"|(?P<pairs>[{_KANA_HANGUL}]+)"
+    r"|(?P<symbol>[A-Za-z](?:\+\+|#))(?!\w)"
+    rf"|(?P<word>[^\W{_HAN}{_KANA_HANGUL}]+(?:[.'’][^\W{_HAN}{_KANA_HANGUL}]+)*)"
+)
+_HUMPS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+
+@dataclass(frozen=True)
+class LexicalScores:
+    """For every passage: its BM25 score, and which share of the question's words it holds."""
+
+    bm25: np.ndarray  # float32 (passages,)
+    coverage: np.ndarray  # float32 (passages,), 0 to 1, weighted by how rare each word is
+
+
+class LexicalIndex:
+    """The BM25 index of a list of texts; rows are numbered as the texts were given."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        tokenised = [tokens(text) for text in texts]
+        self.size = len(tokenised)
+        self._bm25 = None
+        if any(tokenised):
+            self._bm25 = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
+            self._bm25.index(tokenised, show_progress=False)
+            matches = np.diff(self._bm25.scores["indptr"])
+            self._rarity = np.log1p((self.size - matches + 0.5) / (matches + 0.5))
+
+    def scores(self, question: str) -> LexicalScores:
+        """Score every passage against a question; all zero where no word is known."""
+        asked = tokens(question)
+        bm25 = np.zeros(self.size, dtype=np.float32)
+        coverage = np.zeros(self.size, dtype=np.float32)
+        if self._bm25 is None or not asked:
+            return LexicalScores(bm25, coverage)
+        known = [token for token in asked if token in self._bm25.vocab_dict]
+        if known:
+            bm25 = self._bm25.get_scores(known)
+        telling = dict.fromkeys(tokens(question, with_pairs=False)).keys() - _STEMMED_STOP_WORDS
+        unseen = float(np.log1p((self.size + 0.5) / 0.5))
+        total = 0.0
+        for token in telling:
+            column = self._bm25.vocab_dict.get(token)
+            if column is None:
+                total += unseen
+                continue
+            total += self._rarity[column]
+            first, last = self._bm25.scores["indptr"][column : column + 2]
+            coverage[self._bm25.scores["indices"][first:last]] += self._rarity[column]
+        return LexicalScores(bm25, coverage / total if total else coverage)
+
+
+def tokens(text: str, *, with_pairs: bool = True) -> list[str]:
+    """Cut a text of any script into the words that BM25 counts.
+
+    `with_pairs` adds every pair of neighbouring Chinese characters to the words.
+    """
+    found: list[str] = []
+    for run in _RUNS.finditer(unicodedata.normalize("NFKC", text)):
+        kind, word = run.lastgroup, run.group()
+        if kind == "word":
+            found.extend(_words(word))
+        elif kind == "symbol":
+            found.append(word.lower())
+        else:
+            if kind == "han":
+                found.extend(_jieba().cut_for_search(word))
+            if len(word) > 1 and (with_pairs or kind == "pairs"):
+                found.extend(word[i : i + 2] for i in range(len(word) - 1))
+            elif kind == "pairs":
+                found.append(word)
+    return found
+
+
+def _words(word: str) -> list[str]:
+    if word.isdecimal():
+        return [word]
+    plain = _without_accents(word)
+    parts = [part for piece in re.split(r"[._]", plain) for part in _HUMPS.findall(piece)]
+    whole = plain.lower().replace("’", "'")
+    if len(parts) < 2:
+        return [_stemmed(whole)]
+    if "'" in whole and not re.search(r"[._\d]", whole):
+        return [_stemmed(whole.partition("'")[0])]  # Newton's, don't
+    return [whole, *(_stemmed(part.lower()) for part in parts if len(part) > 1)]
+
+
+def _without_accents(word: str) -> str:
+    if word.isascii():
+        return word
+    decomposed = unicodedata.normalize("NFD", word)
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+_stemmers = threading.local()  # a Stemmer is not to be shared between threads
+
+
+@functools.lru_cache(maxsize=100_000)
+def _stemmed(word: str) -> str:
+    if not hasattr(_stemmers, "english"):
+        _stemmers.english = Stemmer.Stemmer("english")
+    return _stemmers.english.stemWord(word)
+
+
+_STEMMED_STOP_WORDS = _STOP_WORDS | {_stemmed(word) for word in _STOP_WORDS}
+
+
+@functools.cache
+def _jieba():
+    """Load jieba's dictionary (half a second), quietly, with its cache in our data folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its sources have invalid escape sequences
+        import jieba
+
+    jieba.default_logger.handlers.clear()  # it prints to stderr past every logging configuration
+    jieba.setLogLevel(logging.WARNING)
+    cutter = jieba.Tokenizer()
+    folder = Path(settings.DATA_DIR) / "cache"
+    folder.mkdir(parents=True, exist_ok=True)
+    cutter.tmp_dir = str(folder)
+    cutter.initialize()
+    return cutter

@@ -1,0 +1,42 @@
+"""What a vector store is to the rest of the app."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from rag import conf
+
+
+class Vectors(ABC):
+    """The vectors of one index version, ready to be searched from any thread.
+
+    Chunks are named by primary key. Similarities are cosines; equal ones are ordered by chunk id,
+    so that all stores agree to the tie.
+    """
+
+    @abstractmethod
+    def nearest(
+        self, vector: np.ndarray, *, limit: int, keys: Collection[str] | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return chunk ids (int64) and similarities (float32), best first, at most `limit`.
+
+        `keys` are the documents that may be found; None: all of the version.
+        """
+
+    @abstractmethod
+    def similarities(self, vector: np.ndarray, chunk_ids: Sequence[int]) -> np.ndarray:
+        """Return the similarity of each of these chunks, float32 of shape (len(chunk_ids),)."""
+
+
+class VectorStore(ABC):
+    """Where vectors are kept and searched. Versions never change, so what is open stays right."""
+
+    @abstractmethod
+    def open(self, version_id: int) -> Vectors:
+        """Get a version ready to be searched."""
+
+
+def get_store() -> VectorStore:
+    """Return the store named by RAG["STORE"], built once per process."""
+    return conf.backend("STORE")

@@ -1,0 +1,75 @@
+"""The cast, and how tests see what was traced."""
+
+import pytest
+
+from learning.models import Chapter, Course, Enrolment, User
+from tracing import recorder
+
+pytest_plugins = ["tests.servers.fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def traces():
+    """What was traced, as objects in memory: `traces.last`, `traces.traces`, `traces.scores`."""
+    memory = recorder.MemoryRecorder()
+    before = recorder.use_recorder(memory)
+    yield memory
+    recorder.use_recorder(before)
+
+
+@pytest.fixture
+def recorded(transactional_db):
+    """The real recorder: rows are there after `recorded.drain()`."""
+    thread = recorder.ThreadRecorder()
+    before = recorder.use_recorder(thread)
+    yield thread
+    thread.close()
+    recorder.use_recorder(before)
+
+
+def person(username: str, **kwargs) -> User:
+    return User.objects.create_user(username, f"{username}@example.org", username, **kwargs)
+
+
+@pytest.fixture
+def alice(db) -> User:
+    """A student, enrolled in `course`."""
+    return person("alice")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    """Another student, enrolled too, who may not see what is Alice's."""
+    return person("bob")
+
+
+@pytest.fixture
+def staff(db) -> User:
+    return person("staff", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def course(alice, bob) -> Course:
+    """A course of two chapters about plants, with Alice and Bob in it; not indexed."""
+    course = Course.objects.create(slug="plants", title="Plants", is_open=True)
+    Chapter.objects.create(
+        course=course,
+        slug="photosynthesis",
+        title="Photosynthesis",
+        position=1,
+        text=(
+            "Plants feed on light.\n\n## What it is\n\nPhotosynthesis is the process by which a "
+            "plant turns light, water and carbon dioxide into sugar and oxygen.\n\n## Where\n\n"
+            "It happens in the chloroplasts, small green bodies in the cells of a leaf."
+        ),
+    )
+    Chapter.objects.create(
+        course=course,
+        slug="roots",
+        title="Roots",
+        position=2,
+        text="## What roots do\n\nA root takes water and minerals from the soil.",
+    )
+    for student in (alice, bob):
+        Enrolment.objects.create(user=student, course=course)
+    return course

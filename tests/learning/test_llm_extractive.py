@@ -1,0 +1,193 @@
+"""The built-in tutor: what it quotes, and what it leaves alone."""
+
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import pytest
+
+from learning.llm.base import ChatMessage
+from learning.llm.choosing import telling_words
+from learning.llm.extractive import NOT_COVERED, ExtractiveChatModel, compose, pieces
+
+
+@dataclass
+class Passage:
+    text: str
+    heading_path: tuple[str, ...] = ("Calculus",)
+    score: float = 1.0
+
+
+LIMIT = Passage(
+    "This chapter explains what a limit says. A table of values is strong evidence.\n\n"
+    "A **limit** is the value that $f(x)$ approaches as $x$ approaches $a$. If the outputs "
+    "can be kept close to a number $L$, we write\n\n"
+    "$$\n\\lim_{x \\to a} f(x) = L\n$$\n\n"
+    "and say that the limit of $f(x)$ is $L$. The weather plays no part in it.",
+    ("Calculus", "Limits"),
+)
+SLOPE = Passage(
+    "A **derivative** is a limit of slopes. Its value tells how steep the graph is.\n\n"
+    "The following program estimates the derivative of a function:\n\n"
+    "```python\ndef slope(f, x, h=1e-6):\n    # see? not. a sentence.\n"
+    "    return (f(x + h) - f(x)) / h\n```\n\n"
+    "The table lists the slopes of the square function.\n\n"
+    "| $x$ | slope |\n|---|---|\n| 1 | 2 |\n| 2 | 4 |\n",
+    ("Calculus", "Derivatives"),
+)
+DESCENT = Passage(
+    "想象你在大雾里下山。**梯度下降**（gradient descent）是一种沿着损失函数下降最快的方向"
+    "反复小步调整参数的优化方法。它只要求能算出斜率。\n\n"
+    "梯度下降每一步都按下面的公式更新参数：\n\n$$\nw \\leftarrow w - \\eta \\nabla L\n$$\n\n"
+    "**学习率**控制每一步走多远。学习率太大，参数会越过谷底来回震荡。",
+    ("机器学习", "梯度下降"),
+)
+
+
+def test_a_definition_comes_first_with_its_number():
+    answer = compose("What is a limit?", [SLOPE, LIMIT])
+
+    lead_in, first, *_ = answer.split("\n\n")
+    assert lead_in == "The course says:"
+    assert first.startswith("A **limit** is the value that $f(x)$ approaches")
+    assert "approaches $a$. [2]" in first
+
+
+def test_every_sentence_stands_in_the_passage_it_cites():
+    answer = compose("How is a derivative a limit of slopes?", [LIMIT, SLOPE])
+
+    quoted = [piece for piece in answer.split("\n\n")[1:] if not piece.startswith(("$$", "```"))]
+    assert quoted
+    for paragraph in quoted:
+        for part in paragraph.split("]"):
+            sentence, _, number = part.partition(" [")
+            if number:
+                assert sentence.strip() in [LIMIT, SLOPE][int(number) - 1].text
+
+
+def test_a_sentence_that_runs_through_a_formula_is_quoted_whole():
+    answer = compose("When do we write that the outputs can be kept close to a number?", [LIMIT])
+
+    assert (
+        "we write\n\n$$\n\\lim_{x \\to a} f(x) = L\n$$\n\nand say that the limit of $f(x)$ is $L$. [1]"
+        in answer
+    )
+
+
+def test_code_is_quoted_whole_when_it_is_asked_for():
+    answer = compose("Show me code that estimates a derivative", [LIMIT, SLOPE])
+
+    assert "estimates the derivative of a function: [2]\n\n```python\ndef slope" in answer
+    assert "# see? not. a sentence.\n    return (f(x + h) - f(x)) / h\n```" in answer
+
+
+def test_a_table_is_quoted_whole():
+    answer = compose("Which slopes has the square function?", [SLOPE])
+
+    assert "[1]\n\n| $x$ | slope |\n|---|---|\n| 1 | 2 |\n| 2 | 4 |" in answer
+
+
+def test_half_a_formula_or_code_block_is_never_quoted():
+    cut = Passage("A **limit** is a value. We write the limit as\n\n$$\n\\lim_{x \\to a} f(x")
+    code = Passage("This code finds a limit:\n\n```python\nlimit = 1\n")
+
+    assert "lim_" not in compose("What is a limit?", [cut])
+    assert "limit = 1" not in compose("Show me code for a limit", [code])
+
+
+def test_nothing_is_said_twice():
+    answer = compose("What is a limit?", [LIMIT, Passage(LIMIT.text)])
+
+    assert answer.count("is the value that $f(x)$ approaches") == 1
+
+
+def test_at_most_five_sentences_are_quoted():
+    many = Passage(" ".join(f"A limit of kind {name} is special." for name in "ABCDEFGHIJ"))
+
+    assert compose("What kinds of limit are there?", [many]).count("[1]") <= 5
+
+
+def test_sentences_of_one_passage_keep_their_order():
+    answer = compose("How is the limit of f(x) written with outputs close to a number?", [LIMIT])
+
+    assert answer.index("A **limit** is") < answer.index("we write")
+
+
+@pytest.mark.parametrize(
+    "question", ["Who won the world cup in 2018?", "What is the capital of France?", "???", ""]
+)
+def test_what_the_course_does_not_cover_is_said_plainly(question):
+    assert compose(question, [LIMIT, SLOPE]) == NOT_COVERED["en"]
+
+
+def test_without_passages_the_course_does_not_cover_it():
+    assert compose("What is a limit?", []) == NOT_COVERED["en"]
+    assert compose("什么是极限？", []) == NOT_COVERED["zh"]
+
+
+def test_a_chinese_course_answers_in_chinese():
+    answer = compose("什么是梯度下降？", [DESCENT])
+
+    lead_in, first, *_ = answer.split("\n\n")
+    assert lead_in == "课程中写道："
+    assert first.startswith("**梯度下降**（gradient descent）是一种")
+    assert "优化方法。 [1]" in first
+
+
+def test_a_chinese_formula_is_quoted_with_the_sentence_before_it():
+    answer = compose("梯度下降的更新公式是什么？", [DESCENT])
+
+    assert "更新参数： [1]\n\n$$\nw \\leftarrow w - \\eta \\nabla L\n$$" in answer
+
+
+def test_what_chinese_passages_do_not_cover_is_said_plainly():
+    assert compose("北京的天气怎么样？", [DESCENT]) == NOT_COVERED["zh"]
+
+
+def test_question_words_name_no_subject():
+    assert telling_words("Can you explain what the limit of a function is, please?") == [
+        "limit",
+        "function",
+    ]
+    assert "什么" not in "".join(telling_words("什么是梯度下降？"))
+
+
+def test_links_that_only_work_in_the_chapter_become_their_text():
+    passage = Passage("A **limit** is explained in [another chapter](02-limits.md), not here.")
+
+    assert "explained in another chapter, not here." in compose("What is a limit?", [passage])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "One word and another, then more. [1]\n\n$$x$$", "课程中写道：\n\n梯度 descent 下降🌱。 [1]"]
+)  # fmt: skip
+def test_pieces_joined_are_the_answer(text):
+    assert "".join(pieces(text)) == text
+    assert all(len(piece) < 60 for piece in pieces(text))
+
+
+async def read(model, question, passages):
+    messages = [ChatMessage("system", "…"), ChatMessage("user", question)]
+    async with aclosing(model.stream(messages, passages=passages)) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+async def test_the_answer_streams_in_pieces_and_ends_with_an_estimated_usage():
+    chunks = await read(ExtractiveChatModel(pace_seconds=0), "What is a limit?", [LIMIT])
+
+    text = "".join(chunk.text for chunk in chunks)
+    assert len(chunks) > 5
+    assert text == compose("What is a limit?", [LIMIT])
+    assert chunks[-1].text == ""
+    assert chunks[-1].finish_reason == "stop"
+    assert chunks[-1].usage.is_estimate
+    assert chunks[-1].usage.output == ExtractiveChatModel().count_tokens(text)
+
+
+async def test_the_answer_is_paced_for_a_reader():
+    model = ExtractiveChatModel(pace_seconds=0.01)
+
+    started = time.monotonic()
+    chunks = await read(model, "What is a limit?", [LIMIT])
+
+    assert time.monotonic() - started >= 0.01 * (len(chunks) - 1)

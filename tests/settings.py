@@ -1,0 +1,40 @@
+"""Settings for tests: the product's own, away from a developer's keys, servers and data."""
+
+import os
+import tempfile
+
+# An empty value counts as unset, and what is set here wins over `.env`.
+os.environ.update(
+    dict.fromkeys(
+        (
+            "OPENAI_API_KEY",
+            "OPENAI_BASE_URL",
+            "CHAT_MODEL",
+            "EMBEDDING_MODEL",
+            "RERANKER_MODEL",
+            "LANGFUSE_HOST",
+            "LANGFUSE_PUBLIC_KEY",
+            "LANGFUSE_SECRET_KEY",
+            "LANGFUSE_PUBLIC_URL",
+            "LANGFUSE_PROJECT_ID",
+            "TRACING_USER_ID",
+            "TRACING_CAPTURE_CONTENT",
+            "REDIS_URL",
+            "DATABASE_URL",
+            "DJANGO_ALLOWED_HOSTS",
+        ),
+        "",
+    ),
+    DATA_DIR=tempfile.mkdtemp(prefix="coursetrace-tests-"),
+    DJANGO_DEBUG="0",
+)
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import DATA_DIR, DATABASES, STORAGES, TRACING  # noqa: E402
+
+# A file: the live server and the recorder's thread open connections of their own.
+DATABASES["default"].setdefault("TEST", {})["NAME"] = str(DATA_DIR / "test.sqlite3")
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+TRACING["RAISE_ERRORS"] = True
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]

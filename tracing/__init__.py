@@ -1,0 +1,30 @@
+"""Tracing of model calls: one context manager, never in the way, nothing ever lost.
+
+`trace`, `span` and `generation` open a block; `traced` wraps a plain function; `score` judges a
+trace afterwards. See README.md in this folder.
+"""
+
+from tracing.attribution import attributed, pseudonym
+from tracing.decorators import traced
+from tracing.observations import (
+    Status,
+    Usage,
+    current_trace,
+    generation,
+    score,
+    span,
+    trace,
+)
+
+__all__ = [
+    "Status",
+    "Usage",
+    "attributed",
+    "current_trace",
+    "generation",
+    "pseudonym",
+    "score",
+    "span",
+    "trace",
+    "traced",
+]

@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class TracingConfig(AppConfig):
+    name = "tracing"
+    verbose_name = _("Traces")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self):
+        from tracing import checks  # noqa: F401 - registers itself

@@ -1,0 +1,38 @@
+"""The settings of this app: `TRACING` in Django's settings over these defaults."""
+
+from typing import Any
+
+from django.conf import settings
+
+DEFAULTS: dict[str, Any] = {
+    # Where copies of the rows go; None keeps them local. A dotted path.
+    "EXPORTER": None,
+    # What writes the rows. A dotted path.
+    "RECORDER": "tracing.recorder.ThreadRecorder",
+    # Every piece of text passes through it before it is stored. A dotted path: str → str.
+    "MASK": "tracing.content.mask_secrets",
+    "CAPTURE_CONTENT": True,
+    # What one field (an input, an output, the metadata) may take, in bytes of ASCII-escaped JSON.
+    # Langfuse throws away the largest field of an event above 1 MB.
+    "MAX_FIELD_BYTES": 300_000,
+    # "id": a stable pseudonym; "nickname": the user name, for development.
+    "USER_ID": "id",
+    "RELEASE": "",
+    # Dotted path of a function: session id → address of its page here, or "".
+    "SESSION_URL": None,
+    "ADMIN_BASE": "django.contrib.admin.ModelAdmin",
+    "RETENTION_DAYS": 0,
+    "LANGFUSE_HOST": "",
+    "LANGFUSE_PUBLIC_KEY": "",
+    "LANGFUSE_SECRET_KEY": "",
+    "LANGFUSE_PUBLIC_URL": "",
+    "LANGFUSE_PROJECT_ID": "",
+    "LANGFUSE_TIMEOUT_SECONDS": 10,
+    # True in tests: a fault inside tracing is raised. False: it is logged and the caller goes on.
+    "RAISE_ERRORS": False,
+}
+
+
+def get(name: str) -> Any:
+    """Return one setting."""
+    return getattr(settings, "TRACING", {}).get(name, DEFAULTS[name])

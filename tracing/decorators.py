@@ -1,0 +1,121 @@
+"""`@traced`: record a plain function as a span of its own.
+
+On a generator it records what was yielded, once, when the generator ends, is closed or fails. This
+is the decorator of the broken traces this project grew from, made unable to break: it looks at
+what kind of function it wraps, and never holds a context variable across a `yield`.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+
+from tracing.observations import Observation, Span
+
+_END = object()
+
+
+def traced(function: Callable | None = None, *, name: str = "") -> Callable:
+    """Trace every call: arguments by name as input, the result as output.
+
+    Works on functions, coroutine functions, generators and async generators; what a generator
+    yielded is joined when it is all text, else kept as a list. `self` and `cls` are left out, and
+    a function without arguments has no input at all.
+    """
+    if function is None:
+        return functools.partial(traced, name=name)
+    label = name or function.__qualname__
+    signature = inspect.signature(function)
+
+    def observe(args, kwargs) -> Span:
+        return Span(label, input=_arguments(signature, args, kwargs))
+
+    if inspect.isasyncgenfunction(function):
+
+        @functools.wraps(function)
+        async def wrapper(*args, **kwargs):
+            watched = _Watched(observe(args, kwargs))
+            inner = function(*args, **kwargs)
+            try:
+                while True:
+                    with watched.observation.innermost():
+                        item = await anext(inner, _END)
+                    if item is _END:
+                        break
+                    watched.items.append(item)
+                    yield item
+            except BaseException as error:
+                watched.error = error
+                raise
+            finally:
+                watched.end()
+                await inner.aclose()
+
+    elif inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            watched = _Watched(observe(args, kwargs))
+            inner = function(*args, **kwargs)
+            try:
+                while True:
+                    with watched.observation.innermost():
+                        item = next(inner, _END)
+                    if item is _END:
+                        break
+                    watched.items.append(item)
+                    yield item
+            except BaseException as error:
+                watched.error = error
+                raise
+            finally:
+                watched.end()
+                inner.close()
+
+    elif inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def wrapper(*args, **kwargs):
+            with observe(args, kwargs) as observation:
+                observation.output = await function(*args, **kwargs)
+                return observation.output
+
+    else:
+
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            with observe(args, kwargs) as observation:
+                observation.output = function(*args, **kwargs)
+                return observation.output
+
+    return wrapper
+
+
+class _Watched:
+    """A generator under observation: entered when it starts, without staying in the context."""
+
+    def __init__(self, observation: Observation):
+        self.observation = observation
+        self.items: list = []
+        self.error: BaseException | None = None
+        observation.__enter__()
+        # The consumer's code runs between two items and must not find itself inside this span, so
+        # each step of the generator enters and leaves it (`innermost`).
+        observation.leave_context()
+
+    def end(self) -> None:
+        if isinstance(self.error, GeneratorExit):
+            # Its consumer had enough: what was yielded is the output, and nothing failed.
+            self.error = None
+            self.observation.metadata["closed_early"] = True
+        all_text = bool(self.items) and all(isinstance(item, str) for item in self.items)
+        self.observation.output = "".join(self.items) if all_text else self.items
+        self.observation.__exit__(type(self.error), self.error, None)
+
+
+def _arguments(signature: inspect.Signature, args, kwargs) -> dict | None:
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError:
+        return None  # the call itself will say what is wrong with it
+    named = {name: value for name, value in bound.arguments.items() if name not in ("self", "cls")}
+    return named or None

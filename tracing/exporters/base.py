@@ -1,0 +1,54 @@
+"""What an exporter is, and what can go wrong when it sends.
+
+ExportError
+├── ExportUnavailable   refused, time-out, 429, 5xx    everything is kept and tried again
+├── ExportForbidden     401, 403                       kept, tried again seldom, staff are told
+└── BatchTooLarge       413                            kept, sent again in halves
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tracing.models import ScoreRecord, TraceRecord
+
+
+class ExportError(Exception):
+    """Nothing of the batch can be taken as sent."""
+
+
+class ExportUnavailable(ExportError):
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None):
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ExportForbidden(ExportError):
+    pass
+
+
+class BatchTooLarge(ExportError):
+    pass
+
+
+@dataclass
+class Receipt:
+    """What became of each row of a batch, by its id. Rows in neither are to be sent again."""
+
+    accepted: set[str] = field(default_factory=set)
+    rejected: dict[str, str] = field(default_factory=dict)
+
+
+class Exporter(ABC):
+    """Sends copies of rows somewhere, synchronously; called from the outbox's thread only."""
+
+    @abstractmethod
+    def send(self, rows: Sequence[TraceRecord | ScoreRecord]) -> Receipt:
+        """Send rows, each trace with its observations, and say what became of each.
+
+        Sending a row again must be harmless. Raises one of the errors above when nothing of the
+        batch can be taken as sent.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to let go of
+        """Let go of connections."""

@@ -1,0 +1,328 @@
+"""What is alive while it happens: a Trace with its Spans and Generations.
+
+Opened with `with` (or, for a trace, `async with`), closed on every way out, and then handed to the
+recorder as a whole. Nothing here touches the database, the network or the event loop, so a block
+costs microseconds wherever it stands.
+
+    async with trace("ai_chat", session_id=…, user_id=…, input=question) as turn:
+        with span("retrieve", input=question) as found:
+            found.output = passages
+        with generation("llm_call", model="gpt-4o-mini", input=messages) as answer:
+            ...
+            answer.usage = Usage(input=1941, output=384)
+        turn.output = text
+
+Never `yield` inside a block: a suspended generator leaks its context variables into its consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+import uuid
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from tracing import attribution, conf, recorder
+
+logger = logging.getLogger(__name__)
+
+
+class Status(StrEnum):
+    """How a trace or an observation ended. RUNNING has not, or its process died unnoticed."""
+
+    RUNNING = "running"
+    OK = "ok"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class Kind(StrEnum):
+    SPAN = "SPAN"
+    GENERATION = "GENERATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a model read and wrote. `is_estimate` where the provider did not count them."""
+
+    input: int | None = None
+    output: int | None = None
+    total: int | None = None
+    is_estimate: bool = False
+
+    def __post_init__(self):
+        if self.total is None and (self.input is not None or self.output is not None):
+            object.__setattr__(self, "total", (self.input or 0) + (self.output or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A judgement of a trace. One per name: `id` is made from both, so a later one replaces it."""
+
+    id: str
+    trace_id: str
+    name: str
+    value: float | None
+    comment: str = ""
+
+
+# The innermost open block of the running code.
+_current: ContextVar[Trace | Observation | None] = ContextVar("tracing_current", default=None)
+
+
+def _harmless(method):
+    """Keep a fault of ours out of the caller's way: logged in production, raised under test."""
+
+    @functools.wraps(method)
+    def wrapper(self, *args, **kwargs):
+        try:
+            return method(self, *args, **kwargs)
+        except Exception:
+            if conf.get("RAISE_ERRORS"):
+                raise
+            logger.exception("tracing failed in %s; the traced code goes on", method.__qualname__)
+            return None
+
+    return wrapper
+
+
+class _Timed:
+    """What traces and observations share: content, a beginning, and an end on every way out."""
+
+    def __init__(self, name: str, *, input: Any = None, metadata: dict | None = None):
+        self.id = str(uuid.uuid4())
+        self.name = name
+        self.input = input
+        self.output: Any = None
+        self.metadata: dict[str, Any] = dict(metadata or {})
+        self.status = Status.RUNNING
+        self.status_message = ""
+        self.started_at: datetime | None = None
+        self.ended_at: datetime | None = None
+        self._token: Token | None = None
+
+    @property
+    def duration_ms(self) -> float | None:
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return round((self.ended_at - self.started_at) / timedelta(milliseconds=1), 3)
+
+    def fail(self, error: BaseException | str) -> None:
+        """Mark as failed where the code goes on: the error was caught and answered in words."""
+        self.status = Status.ERROR
+        self.status_message = _describe(error)
+
+    def _settle(self, error: BaseException | None) -> None:
+        """Set the status from the way the block was left; one that was set by hand stays."""
+        if self.status is not Status.RUNNING:
+            return
+        if error is None:
+            self.status = Status.OK
+        elif isinstance(error, asyncio.CancelledError):
+            self.status, self.status_message = Status.CANCELLED, "stopped"
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
+            self.status, self.status_message = Status.INTERRUPTED, type(error).__name__
+        else:
+            self.fail(error)
+
+    def leave_context(self) -> None:
+        """Stop being the innermost block, without ending."""
+        token, self._token = self._token, None
+        if token is None:
+            return
+        try:
+            _current.reset(token)
+        except ValueError:
+            # Left in another context than it was entered in: nothing of ours is there to undo.
+            pass
+
+    def __enter__(self) -> Self:
+        self._enter()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self._exit(error)
+
+
+class Trace(_Timed):
+    """One piece of work seen from outside: a chat turn, a reindex, a job.
+
+    Who it is for (`user_id`, `session_id`) comes from the middleware unless it is given.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        input: Any = None,
+        user_id: str = "",
+        session_id: str = "",
+        tags: list[str] | tuple[str, ...] = (),
+        metadata: dict | None = None,
+    ):
+        super().__init__(name, input=input, metadata=metadata)
+        self.user_id = user_id
+        self.session_id = session_id
+        self.request_id = ""
+        self.release = ""
+        self.tags = list(tags)
+        self.observations: list[Observation] = []
+
+    @property
+    def trace(self) -> Trace:
+        return self
+
+    def now(self) -> datetime:
+        """The wall clock as of the beginning plus the monotonic time since: it never jumps back."""
+        return self.started_at + timedelta(seconds=time.perf_counter() - self._clock)
+
+    @_harmless
+    def _enter(self) -> None:
+        self._clock = time.perf_counter()
+        self.started_at = datetime.now(UTC)
+        self._token = _current.set(self)
+        who = attribution.current()
+        self.user_id = self.user_id or who.user_id
+        self.session_id = self.session_id or who.session_id
+        self.request_id = who.request_id
+        self.release = conf.get("RELEASE")
+        recorder.get_recorder().started(self)
+
+    @_harmless
+    def _exit(self, error: BaseException | None) -> None:
+        self.leave_context()
+        self._settle(error)
+        self.ended_at = self.now()
+        for observation in self.observations:
+            observation._end_with(self)
+        recorder.get_recorder().finished(self)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, kind, error, traceback) -> None:
+        self._exit(error)
+
+
+class Observation(_Timed):
+    """A step inside a trace. Outside of one it opens a trace of its own, under its own name."""
+
+    kind: Kind
+
+    def __init__(self, name: str, *, input: Any = None, metadata: dict | None = None):
+        super().__init__(name, input=input, metadata=metadata)
+        self.parent_id: str | None = None
+        self.trace: Trace | None = None
+        self._own_trace: Trace | None = None
+
+    @_harmless
+    def _enter(self) -> None:
+        parent = _current.get()
+        if parent is None:
+            parent = self._own_trace = Trace(self.name, input=self.input).__enter__()
+        self.trace = parent.trace
+        self.parent_id = None if parent is self.trace else parent.id
+        self.started_at = self.trace.now()
+        self.trace.observations.append(self)
+        self._token = _current.set(self)
+
+    @_harmless
+    def _exit(self, error: BaseException | None) -> None:
+        self.leave_context()
+        self._settle(error)
+        if self.trace is not None:
+            self.ended_at = self.trace.now()
+        if self._own_trace is not None:
+            self._own_trace.output = self.output
+            self._own_trace._exit(error)
+
+    def leave_context(self) -> None:
+        super().leave_context()
+        if self._own_trace is not None:
+            self._own_trace.leave_context()
+
+    @contextmanager
+    def innermost(self):
+        """Be the innermost block again for a moment, e.g. for one step of a generator."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def _end_with(self, trace: Trace) -> None:
+        """End with the trace when left open: by a task that outlived it, or a fault of ours."""
+        if self.ended_at is None:
+            self.ended_at = trace.ended_at
+            self.status, self.status_message = Status.INTERRUPTED, "the trace ended first"
+
+
+class Span(Observation):
+    """A step that is no model call: retrieve, rerank."""
+
+    kind = Kind.SPAN
+
+
+class Generation(Observation):
+    """A model call: what it read, what it wrote, how many tokens, when the first one came."""
+
+    kind = Kind.GENERATION
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: str = "",
+        input: Any = None,
+        model_parameters: dict[str, str | int | float | bool | None] | None = None,
+        metadata: dict | None = None,
+    ):
+        super().__init__(name, input=input, metadata=metadata)
+        self.model = model
+        self.model_parameters = dict(model_parameters or {})
+        self.usage: Usage | None = None
+        self.first_token_at: datetime | None = None
+
+    def chunk_received(self) -> None:
+        """Say that a chunk came: the first one stamps the time to the first token."""
+        if self.first_token_at is None and self.trace is not None:
+            self.first_token_at = self.trace.now()
+
+
+trace = Trace
+span = Span
+generation = Generation
+
+
+def current_trace() -> Trace | None:
+    """Return the trace that the running code belongs to, or None."""
+    block = _current.get()
+    return block.trace if block is not None else None
+
+
+def score(trace_id: str, name: str, value: float | None, *, comment: str = "") -> Score:
+    """Judge a trace, now or long after it ended. The same name replaces; None takes back."""
+    judged = Score(
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{trace_id}:{name}")),
+        trace_id=trace_id,
+        name=name,
+        value=value,
+        comment=comment,
+    )
+    recorder.get_recorder().scored(judged)
+    return judged
+
+
+def _describe(error: BaseException | str) -> str:
+    if isinstance(error, str):
+        return error
+    words = str(error).strip()
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -1,0 +1,271 @@
+"""Write the rows, on a thread of its own: whoever traces hands over and goes on.
+
+A thread and a connection of its own also keep a trace out of its caller's transaction: when the
+traced work is rolled back, the evidence stays.
+"""
+
+import atexit
+import logging
+import os
+import queue
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connections,
+    models,
+    transaction,
+)
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from tracing import conf
+
+if TYPE_CHECKING:
+    from tracing.observations import Score, Trace
+
+logger = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS = 5.0
+
+
+class Recorder(ABC):
+    """Takes what began, what ended and what was judged. Must return at once and never raise."""
+
+    @abstractmethod
+    def started(self, trace: "Trace") -> None: ...
+
+    @abstractmethod
+    def finished(self, trace: "Trace") -> None: ...
+
+    @abstractmethod
+    def scored(self, score: "Score") -> None: ...
+
+    def drain(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> bool:
+        """Wait until everything taken so far is written; False when the time was too short."""
+        return True
+
+    def close(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> bool:
+        """Drain, and let go of the thread and its database connection."""
+        return self.drain(timeout_seconds)
+
+
+class MemoryRecorder(Recorder):
+    """Keeps what it is given in lists; for tests that look at traces and need no rows."""
+
+    def __init__(self):
+        self.running: list[Trace] = []
+        self.traces: list[Trace] = []
+        self.scores: list[Score] = []
+
+    def started(self, trace):
+        self.running.append(trace)
+
+    def finished(self, trace):
+        self.running.remove(trace)
+        self.traces.append(trace)
+
+    def scored(self, score):
+        self.scores.append(score)
+
+    @property
+    def last(self) -> "Trace":
+        return self.traces[-1]
+
+
+class ThreadRecorder(Recorder):
+    """Writes rows in batches, one transaction each; tries again while the database is away."""
+
+    BATCH = 200
+    MAX_WAITING = 20_000  # entries kept while the database is away; beyond, the oldest are dropped
+
+    def __init__(self):
+        self._queue: queue.SimpleQueue = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._start_lock = threading.Lock()
+        self._closing = threading.Event()
+
+    def started(self, trace):
+        self._put(("trace", trace))
+
+    def finished(self, trace):
+        self._put(("trace", trace))
+
+    def scored(self, score):
+        self._put(("score", score))
+
+    def drain(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> bool:
+        if self._thread is None:
+            return True
+        done = threading.Event()
+        self._queue.put(("flush", done))
+        return done.wait(timeout_seconds)
+
+    def close(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> bool:
+        thread = self._thread
+        if thread is None:
+            return True
+        self._closing.set()
+        self._queue.put(("close", None))
+        thread.join(timeout_seconds)
+        self._thread = None
+        return not thread.is_alive()
+
+    def _put(self, entry: tuple) -> None:
+        self._queue.put(entry)
+        if self._thread is None:
+            with self._start_lock:
+                if self._thread is None:
+                    self._closing.clear()
+                    self._thread = threading.Thread(
+                        target=self._run, name="tracing-recorder", daemon=True
+                    )
+                    self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                entries = self._next_entries()
+                self._write_until_written([e for e in entries if e[0] in ("trace", "score")])
+                for kind, event in entries:
+                    if kind == "flush":
+                        event.set()
+                if ("close", None) in entries:
+                    return
+        finally:
+            connections.close_all()
+
+    def _next_entries(self) -> list[tuple]:
+        entries = [self._queue.get()]
+        try:
+            while len(entries) < self.BATCH:
+                entries.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        return entries
+
+    def _write_until_written(self, entries: list[tuple]) -> None:
+        rows = _rows(entries)
+        pause = 0.1
+        while rows:
+            try:
+                close_old_connections()
+                _write(rows)
+                break
+            except (OperationalError, InterfaceError) as error:
+                # Locked, full, restarting: trying again can help.
+                if self._closing.is_set():
+                    logger.error("the database is away at shutdown: %d trace rows lost", len(rows))
+                    return
+                logger.warning("the database is away (%s); traces wait for it", error)
+                self._drop_what_is_too_much()
+                time.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            except Exception:
+                if len(entries) == 1:
+                    logger.exception("a trace could not be written and is lost")
+                    return
+                # One row that the database will not take: write the others, set that one aside.
+                for entry in entries:
+                    self._write_until_written([entry])
+                return
+        if rows:
+            from tracing import outbox
+
+            outbox.wake()
+
+    def _drop_what_is_too_much(self) -> None:
+        dropped = 0
+        while self._queue.qsize() > self.MAX_WAITING:
+            kind, entry = self._queue.get()
+            if kind in ("flush", "close"):
+                self._queue.put((kind, entry))
+            else:
+                dropped += 1
+        if dropped:
+            logger.error("the database has been away for too long: %d trace entries lost", dropped)
+
+
+def _rows(entries: list[tuple]) -> list[models.Model]:
+    """Return the rows of a batch, observations after their trace.
+
+    A trace that began and ended within one batch is one row: it is the same object, seen once.
+    """
+    from tracing import rows
+
+    built: list[models.Model] = []
+    for kind, entry in {entry.id: (kind, entry) for kind, entry in entries}.values():
+        try:
+            if kind == "score":
+                built.append(rows.score_row(entry, now=timezone.now()))
+                continue
+            # A trace that still runs is written without its steps. It may change while it is read
+            # here; the entry of its end follows and writes it whole.
+            steps = list(enumerate(entry.observations)) if entry.ended_at is not None else []
+            built.append(rows.trace_row(entry))
+            built.extend(rows.observation_row(step, entry, place) for place, step in steps)
+        except Exception:
+            logger.exception("no row could be made of %s %s", kind, entry.id)
+    return built
+
+
+def _write(rows: list[models.Model]) -> None:
+    by_model: dict[type[models.Model], list] = {}
+    for row in rows:
+        by_model.setdefault(type(row), []).append(row)
+    with transaction.atomic():
+        for model, group in by_model.items():
+            fields = [field.name for field in model._meta.concrete_fields if not field.primary_key]
+            model.objects.bulk_create(
+                group,
+                batch_size=500,
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=fields,
+            )
+
+
+_recorder: Recorder | None = None
+_recorder_lock = threading.Lock()
+
+
+def get_recorder() -> Recorder:
+    """Return this process's recorder, built on first use and again after a fork."""
+    global _recorder
+    if _recorder is None:
+        with _recorder_lock:
+            if _recorder is None:
+                _recorder = import_string(conf.get("RECORDER"))()
+    return _recorder
+
+
+def use_recorder(recorder: Recorder | None) -> Recorder | None:
+    """Replace this process's recorder and return the one before; None: built anew when needed."""
+    global _recorder
+    before, _recorder = _recorder, recorder
+    return before
+
+
+def _after_fork() -> None:
+    global _recorder_lock
+    _recorder_lock = threading.Lock()
+    use_recorder(None)
+
+
+def shut_down() -> None:
+    """Write what waits and send what there is time for; the rest goes out after the next start."""
+    from tracing import outbox
+
+    deadline = time.monotonic() + SHUTDOWN_SECONDS
+    if _recorder is not None:
+        _recorder.close(SHUTDOWN_SECONDS)
+    outbox.stop(max(0.1, deadline - time.monotonic()))
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(shut_down)

@@ -1,0 +1,53 @@
+"""Find traces whose process died, and say so on their rows."""
+
+import os
+import socket
+from datetime import timedelta
+
+from django.utils import timezone
+
+from tracing import conf
+from tracing.models import ExportState, Outcome, TraceRecord
+from tracing.rows import this_process
+
+# Beyond it a trace of another host has no process any more that could end it.
+LONGEST_TRACE = timedelta(hours=24)
+
+
+def mark_interrupted() -> int:
+    """Mark RUNNING rows of dead processes INTERRUPTED, and return how many there were.
+
+    Run at the start of a server. A process of this host is looked up; one of another host (another
+    container) is believed alive for a day.
+    """
+    running = TraceRecord.objects.filter(status=Outcome.RUNNING)
+    dead = [
+        process
+        for process in running.values_list("process", flat=True).distinct()
+        if _is_dead(process)
+    ]
+    too_old = timezone.now() - LONGEST_TRACE
+    ended = {
+        "status": Outcome.INTERRUPTED,
+        "status_message": "the process ended before the trace did",
+        "export_state": ExportState.NEW if conf.get("EXPORTER") else ExportState.LOCAL,
+    }
+    return running.filter(process__in=dead).update(**ended) + running.filter(
+        started_at__lt=too_old
+    ).update(**ended)
+
+
+def _is_dead(process: str) -> bool:
+    host, _, rest = process.partition(":")
+    pid = rest.partition(":")[0]
+    if host != socket.gethostname()[:60] or not pid.isdigit():
+        return False
+    if int(pid) == os.getpid():
+        return process != this_process()  # an earlier process had our number
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False

@@ -1,0 +1,143 @@
+"""Turn what was alive into rows: content made storable, times and tokens summed up."""
+
+import os
+import socket
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from tracing import conf, content
+from tracing.models import ExportState, ObservationRecord, ScoreRecord, TraceRecord
+from tracing.observations import Generation, Observation, Score, Trace, Usage
+
+_STARTED = int(time.time())
+
+
+def this_process() -> str:
+    """Return a name of this process that no later one has: host, process id, start."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}:{_STARTED}"
+
+
+def trace_row(trace: Trace) -> TraceRecord:
+    """Return the row of a trace as it stands: RUNNING, or ended with its totals."""
+    answering = answering_generation(trace)
+    return TraceRecord(
+        id=trace.id,
+        user_id=trace.user_id[:100],
+        session_id=trace.session_id[:100],
+        request_id=trace.request_id[:64],
+        release=trace.release[:100],
+        tags=content.storable(trace.tags),
+        process=this_process(),
+        model=answering.model[:200] if answering else "",
+        first_token_ms=_first_token_ms(answering, since=trace.started_at),
+        export_state=_export_state(ended=trace.ended_at is not None),
+        **_recorded(trace, metadata={"status": trace.status.value}),
+        **_tokens(_total_usage(trace, answering)),
+    )
+
+
+def observation_row(observation: Observation, trace: Trace, position: int) -> ObservationRecord:
+    """Return the row of a step; `position` is its place in the order of beginning."""
+    model, parameters, usage, first_token_ms, metadata = "", {}, None, None, {}
+    if isinstance(observation, Generation):
+        model = observation.model[:200]
+        parameters = content.storable(observation.model_parameters)
+        usage = observation.usage
+        first_token_ms = _first_token_ms(observation, since=observation.started_at)
+        metadata = {"duration_ms": observation.duration_ms}
+        if usage is not None and usage.is_estimate:
+            metadata["usage_is_estimate"] = True
+    return ObservationRecord(
+        id=observation.id,
+        trace_id=trace.id,
+        parent_id=observation.parent_id or "",
+        position=position,
+        kind=observation.kind.value,
+        model=model,
+        model_parameters=parameters,
+        first_token_ms=first_token_ms,
+        **_recorded(observation, metadata=metadata),
+        **_tokens(usage),
+    )
+
+
+def score_row(score: Score, *, now: datetime) -> ScoreRecord:
+    return ScoreRecord(
+        id=score.id,
+        trace_id=score.trace_id,
+        name=score.name[:100],
+        value=score.value,
+        comment=content.text(score.comment),
+        updated_at=now,
+        export_state=_export_state(ended=True),
+    )
+
+
+def answering_generation(trace: Trace) -> Generation | None:
+    """Return the generation that the trace is about: the last that wrote, else the last of all.
+
+    An embedding reads and writes nothing; summing its tokens into those of the answer would make
+    a number that no provider bills.
+    """
+    generations = [step for step in trace.observations if isinstance(step, Generation)]
+    writing = [
+        step for step in generations if step.first_token_at or (step.usage and step.usage.output)
+    ]
+    return (writing or generations or [None])[-1]
+
+
+def _total_usage(trace: Trace, answering: Generation | None) -> Usage | None:
+    """The tokens of every generation by the answering model."""
+    if answering is None:
+        return None
+    usages = [
+        step.usage
+        for step in trace.observations
+        if isinstance(step, Generation) and step.model == answering.model and step.usage
+    ]
+    if not usages:
+        return None
+    return Usage(
+        input=sum(usage.input or 0 for usage in usages),
+        output=sum(usage.output or 0 for usage in usages),
+        total=sum(usage.total or 0 for usage in usages),
+        is_estimate=any(usage.is_estimate for usage in usages),
+    )
+
+
+def _recorded(timed: Trace | Observation, *, metadata: dict) -> dict[str, Any]:
+    keeps_content = conf.get("CAPTURE_CONTENT")
+    return {
+        "name": timed.name[:200],
+        "status": timed.status.value,
+        "status_message": content.text(timed.status_message) if keeps_content else "",
+        "input": content.storable(timed.input) if keeps_content else None,
+        "output": content.storable(timed.output) if keeps_content else None,
+        "metadata": content.storable({**timed.metadata, **metadata}) if keeps_content else metadata,
+        "started_at": timed.started_at,
+        "ended_at": timed.ended_at,
+        "duration_ms": timed.duration_ms,
+    }
+
+
+def _tokens(usage: Usage | None) -> dict[str, Any]:
+    usage = usage or Usage()
+    return {
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "total_tokens": usage.total,
+        "usage_is_estimate": usage.is_estimate,
+    }
+
+
+def _first_token_ms(generation: Generation | None, *, since: datetime | None) -> float | None:
+    if generation is None or generation.first_token_at is None or since is None:
+        return None
+    return round((generation.first_token_at - since) / timedelta(milliseconds=1), 3)
+
+
+def _export_state(*, ended: bool) -> str:
+    # A running trace is sent once, when it is final: a later event without usage would overwrite
+    # the counts that were sent.
+    return ExportState.NEW if ended and conf.get("EXPORTER") else ExportState.LOCAL
