@@ -250,6 +250,7 @@ LOGGING = {
         "jieba": {"level": "WARNING"},
         "bm25s": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
         "sentence_transformers": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
     },

@@ -6,16 +6,13 @@ between its lines, rows or items. A sentence that is still too long is cut at a 
 space, and inside a formula or a line of code only where nothing else is left.
 """
 
-import functools
+import itertools
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from mdit_py_plugins.dollarmath import dollarmath_plugin
-from mdit_py_plugins.front_matter import front_matter_plugin
+from rag.blocks import LINE_ENDS, Block, sections
 
 VERSION = 1
 TARGET_TOKENS = 200
@@ -26,6 +23,7 @@ HEADING_TOKENS = 40  # the most that a heading path may take from a passage
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 Slice = tuple[int, int]
+Counted = tuple[int, int, int]  # start, end, tokens
 
 # Formulas, code and links: no cut inside, if there is another way.
 _PROTECTED = re.compile(
@@ -42,12 +40,8 @@ _SENTENCE_ENDS = re.compile(
 )
 _CLAUSE_ENDS = re.compile(r"[,;:]+(?=\s)|[，、：；]+|\n")
 _SPACES = re.compile(r"\s+")
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n")
-_HEADING_MARKUP = re.compile(r"[*`]+|\s*\{#[^}]*\}\s*$")
-_NUMBERED_ABBREVIATION = re.compile(
-    r"\b(?:e\.g|i\.e|cf|vs|Fig|Eq|No|Dr|Mr|Mrs|Prof|St|approx|[A-Z])\.$"
-)
+_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|cf|vs|Fig|Eq|No|Dr|Mr|Mrs|Prof|St|approx|[A-Z])\.$")
 
 
 @dataclass(frozen=True)
@@ -66,14 +60,6 @@ class Passage:
         return f"{' › '.join(self.heading_path)}\n{self.text}"
 
 
-@dataclass(frozen=True)
-class _Block:
-    start: int
-    end: int
-    kind: str
-    items: tuple[int, ...] = ()  # where a list's items and a table's rows begin
-
-
 def chunker_version() -> str:
     """Return what an index is stamped with: another value means other passages."""
     return f"{VERSION}:{TARGET_TOKENS}"
@@ -88,89 +74,15 @@ def split_document(
     begins with the title, is read by the model as well, so it counts; a very long one is cut by
     the model, at the passage's end.
     """
-    sections = list(_sections(text, title))
-    heading_counts = count_tokens([" › ".join(path) for path, _ in sections])
+    parts = list(sections(text, title))
+    heading_counts = count_tokens([" › ".join(path) for path, _ in parts])
     passages: list[Passage] = []
-    for (path, blocks), heading_count in zip(sections, heading_counts, strict=True):
+    for (path, blocks), heading_count in zip(parts, heading_counts, strict=True):
         room = max(8, max_tokens - MARKER_TOKENS - min(heading_count, HEADING_TOKENS))
         packer = _Packer(text, count_tokens, target=min(TARGET_TOKENS, room), room=room)
         for start, end, count in packer.pack(blocks):
             passages.append(Passage(start, end, text[start:end], path, count))
     return passages
-
-
-def _sections(text: str, title: str) -> Iterator[tuple[tuple[str, ...], list[_Block]]]:
-    """Yield each run of blocks under one heading, with the path of headings above it."""
-    path: list[tuple[int, str]] = [(0, title)]
-    blocks: list[_Block] = []
-    bare_heading: _Block | None = None  # a heading that nothing follows is text after all
-    for heading, block in _blocks(text):
-        if heading is None:
-            blocks.append(block)
-            bare_heading = None
-            continue
-        level, words = heading
-        if bare_heading and level <= path[-1][0]:
-            blocks.append(bare_heading)
-        if blocks:
-            yield _names(path), blocks
-        blocks, bare_heading = [], block
-        path = [entry for entry in path if entry[0] < level] + [(level, words)]
-    if bare_heading:
-        blocks.append(bare_heading)
-    if blocks:
-        yield _names(path), blocks
-
-
-def _names(path: list[tuple[int, str]]) -> tuple[str, ...]:
-    names = [words for _, words in path if words]
-    if len(names) > 1 and names[1].casefold() == names[0].casefold():
-        del names[1]  # many chapters repeat their title as the first heading
-    return tuple(names)
-
-
-@functools.cache
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark").enable("table")
-    parser.use(dollarmath_plugin).use(front_matter_plugin)
-    return parser.disable(["inline", "text_join"])  # blocks are all that is wanted
-
-
-def _blocks(text: str) -> Iterator[tuple[tuple[int, str] | None, _Block]]:
-    """Yield the blocks of the document; a heading comes with its level and words."""
-    line_starts = [0, *(match.end() for match in _LINE_ENDS.finditer(text)), len(text)]
-    tokens = _parser().parse(text)
-    for index, token in enumerate(tokens):
-        if token.level or token.map is None or token.nesting < 0:
-            continue
-        if token.type in {"hr", "front_matter"}:
-            continue
-        start, end = (line_starts[min(line, len(line_starts) - 1)] for line in token.map)
-        if token.type == "html_block" and text[start:end].lstrip().startswith("<!--"):
-            continue
-        if token.type == "heading_open":
-            words = _HEADING_MARKUP.sub("", tokens[index + 1].content).strip()
-            yield (int(token.tag[1]), words), _Block(start, end, "paragraph")
-            continue
-        yield None, _Block(start, end, *_kind(tokens, index, line_starts))
-
-
-def _kind(tokens: list[Token], index: int, line_starts: list[int]) -> tuple[str, tuple[int, ...]]:
-    token = tokens[index]
-    parts = {"bullet_list_open": ("list_item_open", 1), "ordered_list_open": ("list_item_open", 1)}
-    parts["table_open"] = ("tr_open", 2)
-    if token.type in parts:
-        wanted, level = parts[token.type]
-        starts = []
-        for inner in tokens[index + 1 :]:
-            if inner.level == 0:
-                break
-            if inner.type == wanted and inner.level == level and inner.map:
-                starts.append(line_starts[inner.map[0]])
-        return ("list" if wanted == "list_item_open" else "lines"), tuple(starts)
-    if token.type in {"fence", "code_block", "math_block", "math_block_label", "html_block"}:
-        return "lines", ()
-    return "paragraph", ()
 
 
 class _Packer:
@@ -182,35 +94,37 @@ class _Packer:
         self.target = target
         self.room = room
 
-    def pack(self, blocks: list[_Block]) -> list[tuple[int, int, int]]:
+    def pack(self, blocks: list[Block]) -> list[Counted]:
         """Return (start, end, tokens) of each passage."""
         trimmed = [(block, self._trimmed((block.start, block.end))) for block in blocks]
         trimmed = [(block, piece) for block, piece in trimmed if piece]
         counts = self._counts([piece for _, piece in trimmed])
-        packed: list[tuple[int, int, int]] = []
-        is_open = False  # whether the last passage may still grow
+        packed: list[Counted] = []
         for (block, piece), count in zip(trimmed, counts, strict=True):
             if count > self.room or (count > self.target and block.kind == "paragraph"):
                 parts = self._gathered(self._split(block.kind, piece, block.items))
             else:
                 parts = [(*piece, count)]
             for part in parts:
-                if is_open and packed[-1][2] + part[2] <= self.target:
-                    packed[-1] = (packed[-1][0], part[1], packed[-1][2] + part[2])
+                if packed and self._may_join(packed[-1], part, self.target):
+                    packed[-1] = _joined(packed[-1], part)
                 else:
                     packed.append(part)
-                is_open = True
         if len(packed) > 1 and packed[-1][2] <= SHORT_TOKENS:
             before, last = packed[-2:]
-            if before[2] + last[2] <= self.room:
-                packed[-2:] = [(before[0], last[1], before[2] + last[2])]
+            if self._may_join(before, last, self.room):
+                packed[-2:] = [_joined(before, last)]
         return packed
 
-    def _gathered(self, pieces: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    def _may_join(self, one: Counted, other: Counted, limit: int) -> bool:
+        # What lies between is white space, or a comment or rule that belongs to no passage.
+        return one[2] + other[2] <= limit and not self.text[one[1] : other[0]].strip()
+
+    def _gathered(self, pieces: list[Counted]) -> list[Counted]:
         """Join neighbouring pieces into parts of about equal size."""
         total = sum(count for *_, count in pieces)
         aim = total / -(-total // self.target) if total else 0
-        parts: list[tuple[int, int, int]] = []
+        parts: list[Counted] = []
         for start, end, count in pieces:
             if parts:
                 first, _, so_far = parts[-1]
@@ -220,7 +134,7 @@ class _Packer:
             parts.append((start, end, count))
         return parts
 
-    def _split(self, kind: str, piece: Slice, items: Sequence[int]) -> list[tuple[int, int, int]]:
+    def _split(self, kind: str, piece: Slice, items: Sequence[int]) -> list[Counted]:
         """Return pieces that fit, with their token counts, cut as gently as possible."""
         ways = {
             "list": [self._at_items, self._at_lines, *self._prose_ways()],
@@ -232,7 +146,7 @@ class _Packer:
             ],
             "paragraph": self._prose_ways(),
         }[kind]
-        done: list[tuple[int, int, int]] = []
+        done: list[Counted] = []
         rest = [(piece, 0)]
         while rest:
             (start, end), way = rest.pop()
@@ -262,7 +176,7 @@ class _Packer:
         return [match.end() for match in _BLANK_LINES.finditer(self.text, *piece)]
 
     def _at_lines(self, piece: Slice, items: Sequence[int]) -> list[int]:
-        return [match.end() for match in _LINE_ENDS.finditer(self.text, *piece)]
+        return [match.end() for match in LINE_ENDS.finditer(self.text, *piece)]
 
     def _at(self, pattern: re.Pattern):
         def cuts(piece: Slice, items: Sequence[int]) -> list[int]:
@@ -274,7 +188,7 @@ class _Packer:
                 nearest = bisect_right(starts, cut - 1) - 1
                 if nearest >= 0 and cut < protected[nearest][1]:
                     continue
-                if _NUMBERED_ABBREVIATION.search(self.text, max(piece[0], cut - 8), cut):
+                if _ABBREVIATION.search(self.text, max(piece[0], cut - 8), cut):
                     continue
                 found.append(cut)
             return found
@@ -301,6 +215,10 @@ class _Packer:
         return self.count_tokens([self.text[start:end] for start, end in pieces]) if pieces else []
 
 
+def _joined(one: Counted, other: Counted) -> Counted:
+    return one[0], other[1], one[2] + other[2]
+
+
 def _slices(start: int, end: int, cuts: Sequence[int]) -> list[Slice]:
     edges = [start, *(cut for cut in cuts if start < cut < end), end]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))

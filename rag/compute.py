@@ -50,7 +50,8 @@ async def run(
     """Run a function in a lane's thread, with the caller's context variables.
 
     Cancelling the caller takes the call out of the queue; one that has begun runs to its end, and
-    its result is dropped. Raises ComputeBusy when the queue is full, ComputeTimeout at the deadline.
+    its result is dropped. Raises ComputeBusy at once when the queue is full, ComputeTimeout
+    at the deadline.
     """
     future = asyncio.wrap_future(_submit(lane, function, args))
     try:

@@ -20,15 +20,19 @@ import numpy as np
 import Stemmer
 from django.conf import settings
 
+# It sets its own level, and would report every index it builds.
+logging.getLogger("bm25s").setLevel(logging.WARNING)
+
 # Words that name no subject. They count little in BM25 anyway; for coverage they must not count.
 _STOP_WORDS = frozenset(
     "a about an and are as at be been but by can could did do does for from had has have how i if "
     "in into is it its may me might my not of on or our shall should so such than that the their "
     "them then there these they this those to us was we were what when where which who whom whose "
     "why will with would you your explain tell give define describe mean means meaning please "
-    "的 了 吗 呢 吧 啊 是 在 有 和 与 或 及 就 都 也 而 但 这 那 我 你 他 她 它 们 我们 你们 他们 它们 什么 怎么 "
-    "怎样 如何 为什么 为何 哪 哪个 哪些 哪里 哪儿 谁 几 多少 请 请问 一个 一种 这个 那个 这些 那些 可以 能 会 "
-    "被 把 对 从 到 为 以 于 之 其 所 并 何 年 时候 什么样 叫 叫做 指 指的是 解释 说明 一下 意思".split()
+    "的 了 吗 呢 吧 啊 是 在 有 和 与 或 及 就 都 也 而 但 这 那 我 你 他 她 它 们 我们 "
+    "你们 他们 它们 什么 怎么 怎样 如何 为什么 为何 哪 哪个 哪些 哪里 哪儿 谁 几 多少 "
+    "请 请问 一个 一种 这个 那个 这些 那些 可以 能 会 被 把 对 从 到 为 以 于 之 其 所 "
+    "并 何 年 时候 什么样 叫 叫做 指 指的是 解释 说明 一下 意思".split()
 )
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _KANA_HANGUL = r"\u3040-\u30ff\uac00-\ud7af"

@@ -70,9 +70,9 @@ class Candidate:
 def choose(question: str, passages: Sequence[Passage]) -> list[Candidate]:
     """Return the quotes that fit the question, best first; none when it is not covered."""
     candidates = _scored(question, passages)
-    if not candidates:
-        return []
     ranked = sorted(candidates, key=lambda c: c.score, reverse=True)
+    if not ranked or not ranked[0].score:
+        return []
     chosen = [ranked[0]]
     room = MOST_CHARACTERS - ranked[0].quote.length
     for candidate in ranked[1:]:
@@ -81,11 +81,15 @@ def choose(question: str, passages: Sequence[Passage]) -> list[Candidate]:
         if candidate.quote.length <= room and not any(_repeats(candidate, c) for c in chosen):
             chosen.append(candidate)
             room -= candidate.quote.length
-    if len(chosen) == 1:  # one sentence alone says little: let the one after it explain
-        after = (ranked[0].number, ranked[0].position + 1)
-        chosen += [
-            c for c in candidates if (c.number, c.position) == after and c.quote.length <= room
-        ]
+    best = ranked[0]
+    places = {(c.number, c.position): c for c in candidates if c.quote.length <= room}
+    after = places.get((best.number, best.position + 1))
+    before = places.get((best.number, best.position - 1))
+    # One sentence alone says little, and a definition may lead to a formula or a list.
+    if after and after not in chosen and (len(chosen) == 1 or (best.defines and after.quote.block)):
+        chosen.append(after)
+    elif len(chosen) == 1 and before and before.score:
+        chosen.append(before)
     return chosen
 
 
@@ -114,9 +118,12 @@ def _scored(question: str, passages: Sequence[Passage]) -> list[Candidate]:
         fit = coverage(words)
         # Under a heading that names the subject, its first sentence need not name it again.
         if not fit and not (about > LEAST_COVERAGE and position == 0):
+            candidates.append(Candidate(number, position, quote, 0.0, False, frozenset(words)))
             continue
         fit += 0.3 * about
-        fit += 0.3 * sum(word in rarity for word in words) / len(words)  # and of little else
+        fit += (
+            0.3 * sum(word in rarity for word in words) / max(1, len(words))
+        )  # and of little else
         if asked_pairs:
             fit += 0.3 * len(asked_pairs & set(pairwise(words))) / len(asked_pairs)
         defines = _defines(quote, set(asked))

@@ -140,7 +140,7 @@ class SentenceTransformerEmbedder(Embedder):
 
     def _unavailable(self, reason: str) -> ModelUnavailable:
         return ModelUnavailable(
-            f"EMBEDDING_MODEL is {self._setting or 'unset'}: the model cannot be loaded ({reason}). "
+            f"EMBEDDING_MODEL is {self._setting or 'unset'}: it cannot be loaded ({reason}). "
             "It takes a folder, or the name, of a sentence-transformers model."
         )
 

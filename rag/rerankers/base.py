@@ -29,7 +29,7 @@ class Reranker(ABC):
     def score(self, question: str, candidates: Sequence[Candidate]) -> np.ndarray:
         """Return float32 of shape (len(candidates),)."""
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> None:  # noqa: B027  most rerankers have nothing to load
         """Load what the first question would otherwise wait for."""
 
 

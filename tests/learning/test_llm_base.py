@@ -44,7 +44,7 @@ def test_a_model_is_built_once(named):
 
 
 def test_a_wrong_path_is_named_in_the_error(named):
-    with pytest.raises(ImproperlyConfigured, match="learning.llm.nothing.Model"):
+    with pytest.raises(ImproperlyConfigured, match=r"learning\.llm\.nothing\.Model"):
         named("learning.llm.nothing.Model")()
 
 

@@ -68,10 +68,8 @@ def test_every_sentence_stands_in_the_passage_it_cites():
 def test_a_sentence_that_runs_through_a_formula_is_quoted_whole():
     answer = compose("When do we write that the outputs can be kept close to a number?", [LIMIT])
 
-    assert (
-        "we write\n\n$$\n\\lim_{x \\to a} f(x) = L\n$$\n\nand say that the limit of $f(x)$ is $L$. [1]"
-        in answer
-    )
+    formula = "$$\n\\lim_{x \\to a} f(x) = L\n$$"
+    assert f"we write\n\n{formula}\n\nand say that the limit of $f(x)$ is $L$. [1]" in answer
 
 
 def test_code_is_quoted_whole_when_it_is_asked_for():
@@ -102,19 +100,62 @@ def test_nothing_is_said_twice():
 
 
 def test_at_most_five_sentences_are_quoted():
-    many = Passage(" ".join(f"A limit of kind {name} is special." for name in "ABCDEFGHIJ"))
+    words = "red rain falls,old dogs bark,new ships sail,big trees grow,wet cats sleep,hot suns set"
+    many = Passage(" ".join(f"Limits, because {w} north." for w in words.split(",")))
 
-    assert compose("What kinds of limit are there?", [many]).count("[1]") <= 5
+    assert compose("What are limits?", [many]).count("[1]") == 5
+
+
+def test_the_passage_that_defines_comes_before_one_that_fits_better():
+    better = Passage("Limit laws: the limit laws are the laws of limit sums.")
+    defining = Passage("A **limit** is a value that outputs approach near some input point.")
+
+    answer = compose("What are the laws of the limit of sums?", [better, defining])
+
+    assert answer.index("[2]") < answer.index("[1]")
+
+
+def test_a_single_sentence_is_explained_by_the_next_one():
+    passage = Passage("Slopes differ. A **limit** is a value. It need not be reached. Rain falls.")
+
+    answer = compose("What is a limit?", [passage])
+
+    assert answer.endswith("\n\nA **limit** is a value. [1] It need not be reached. [1]")
+
+
+def test_a_definition_brings_the_list_that_follows_it():
+    passage = Passage(
+        "The **limit laws** respect sums. If both exist, then:\n\n- sums add;\n- products multiply."
+        "\n\nEverything else about the limit laws follows from these."
+    )
+
+    answer = compose("What are the limit laws?", [passage])
+
+    assert "If both exist, then: [1]\n\n- sums add;\n- products multiply." in answer
 
 
 def test_sentences_of_one_passage_keep_their_order():
-    answer = compose("How is the limit of f(x) written with outputs close to a number?", [LIMIT])
+    passage = Passage(
+        "Slopes differ. Outputs crowd together near their limit point. "
+        "The **limit** of outputs is one number."
+    )
 
-    assert answer.index("A **limit** is") < answer.index("we write")
+    answer = compose("Which number is the limit of outputs?", [passage])
+
+    assert answer.endswith(
+        "Outputs crowd together near their limit point. [1] "
+        "The **limit** of outputs is one number. [1]"
+    )
 
 
 @pytest.mark.parametrize(
-    "question", ["Who won the world cup in 2018?", "What is the capital of France?", "???", ""]
+    "question",
+    [
+        "Who won the world cup in 2018?",
+        "What is the market value of gold coins from Peru?",
+        "???",
+        "",
+    ],
 )
 def test_what_the_course_does_not_cover_is_said_plainly(question):
     assert compose(question, [LIMIT, SLOPE]) == NOT_COVERED["en"]
@@ -159,8 +200,13 @@ def test_links_that_only_work_in_the_chapter_become_their_text():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "One word and another, then more. [1]\n\n$$x$$", "课程中写道：\n\n梯度 descent 下降🌱。 [1]"]
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "One word and another, then more. [1]\n\n$$x$$",
+        "课程中写道：\n\n梯度 descent 下降🌱。 [1]",
+    ],
+)
 def test_pieces_joined_are_the_answer(text):
     assert "".join(pieces(text)) == text
     assert all(len(piece) < 60 for piece in pieces(text))

@@ -225,11 +225,9 @@ async def test_an_error_reported_in_the_middle_keeps_what_came(openai_server, mo
     assert (text, str(error)) == ("Photosynthesis ", "500: worker died")
 
 
-@pytest.mark.parametrize(
-    "line", [b'data: {"choices": [{"del\n\n', b"data: []\n\n", b'data: {"choices": 7}\n\n', b"data: \xff\n\n"]
-)  # fmt: skip
-async def test_a_broken_line_is_an_error_and_keeps_what_came(openai_server, model, line):
-    openai_server.answers("Photosynthesis ", Raw(line), "never read")
+@pytest.mark.parametrize("data", [b'{"choices": [{"del', b"[]", b'{"choices": 7}', b"\xff"])
+async def test_a_broken_line_is_an_error_and_keeps_what_came(openai_server, model, data):
+    openai_server.answers("Photosynthesis ", Raw(b"data: %b\n\n" % data), "never read")
 
     assert (await ask_in_vain(model, AnswerCutOff))[0] == "Photosynthesis "
 
@@ -462,9 +460,9 @@ async def test_answers_at_once_do_not_mix(openai_server, model):
 
 
 def test_naming_the_model_does_not_load_the_openai_package():
-    program = "import sys, learning.llm.openai; print('openai' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"from django.conf import settings; settings.configure(); {program}"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout == "False\n"
+    program = (
+        "from django.conf import settings; settings.configure();"
+        "import sys, learning.llm.openai; print('openai' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

@@ -38,6 +38,7 @@ class Store:
             body["type"] = kind.upper()
             if verb == "create":
                 body["startTime"] = body["startTime"] or now
+                body["level"] = body["level"] or "DEFAULT"
             if kind == "generation":
                 body["usage"] = _counted(body)
             known = self.observations.get(body["id"], {})
@@ -70,13 +71,19 @@ class Store:
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(old)
     for name, value in new.items():
-        if name == "metadata" and isinstance(value, dict) and isinstance(old.get(name), dict):
-            merged[name] = _merged(old[name], value)
+        if name == "metadata":
+            merged[name] = _deeply_merged(old.get(name), value)
         elif name == "tags" and value is not None:
             merged[name] = sorted({*(old.get(name) or []), *value})
         elif value is not None or name not in merged:
             merged[name] = value
     return merged
+
+
+def _deeply_merged(old: Any, new: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return old if new is None else new
+    return old | {key: _deeply_merged(old.get(key), value) for key, value in new.items()}
 
 
 def _counted(body: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from django.utils import timezone
@@ -77,6 +78,31 @@ class LangfuseExporter(Exporter):
         if self._client is not None:
             self._client._client_wrapper.httpx_client.httpx_client.close()
             self._client = None
+
+    def server_health(self) -> tuple[str, datetime | None]:
+        """Return the server's version and what its clock shows. Needs no keys."""
+        import httpx
+
+        try:
+            answer = httpx.get(
+                f"{conf.get('LANGFUSE_HOST')}/api/public/health",
+                timeout=conf.get("LANGFUSE_TIMEOUT_SECONDS"),
+            )
+            answer.raise_for_status()
+            version = str(answer.json()["version"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise ExportUnavailable(f"{type(error).__name__}: {error}") from None
+        date = answer.headers.get("date")
+        return version, parsedate_to_datetime(date) if date else None
+
+    def project(self) -> tuple[str, str]:
+        """Return id and name of the project that the keys belong to."""
+        project = self._call(lambda client: client.projects.get()).data[0]
+        return project.id, project.name
+
+    def read_trace(self, trace_id: str) -> Any:
+        """Return a trace as the server shows it, with its observations; None when it has none."""
+        return self._call(lambda client: client.trace.get(trace_id), gone_is_done=True)
 
     @property
     def client(self):

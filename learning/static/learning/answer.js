@@ -85,7 +85,9 @@ export class Answer {
       link.textContent = source.title;
       if (source.url) link.href = source.url;
       else link.removeAttribute("href");
-      item.querySelector("[data-quote]").textContent = source.quote;
+      const quote = item.querySelector("[data-quote]");
+      if (source.quote_html) quote.innerHTML = source.quote_html; // rendered and cleaned, like blocks
+      else quote.textContent = source.quote;
       return item;
     });
     this.element.querySelector("[data-source-list]").replaceChildren(...items);

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             if sent.error:
                 raise CommandError(
                     f"{confirmed} sent, then Langfuse stopped taking them: {sent.error}\n"
-                    "The rest is kept and goes out by itself; manage.py tracing_doctor looks closer."
+                    "The rest is kept and goes out later; manage.py tracing_doctor looks closer."
                 )
         exporter.close()
         self.stdout.write(self.style.SUCCESS(f"{confirmed} sent, {rejected} refused"))

@@ -1,0 +1,252 @@
+"""The admin for those who look after courses: what students read, asked and were told."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from learning.models import Chapter, Citation, Conversation, Course, Enrolment, Message, User
+from learning.tasks import reindex_course
+from tracing.links import langfuse_url
+
+
+def trace_links(trace_id: str):
+    """Link to a trace here and, where there is one, in Langfuse."""
+    if not trace_id:
+        return "–"
+    here = format_html(
+        '<a href="{}">{}</a>',
+        reverse("admin:tracing_tracerecord_change", args=[trace_id]),
+        _("trace"),
+    )
+    there = langfuse_url(trace_id)
+    if not there:
+        return here
+    return format_html(
+        '{} · <a href="{}" target="_blank" rel="noopener">Langfuse ↗</a>', here, there
+    )
+
+
+class ReadOnly:
+    """What students wrote and were told is looked at, never changed."""
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+class ChapterInline(TabularInline):
+    model = Chapter
+    fields = ("position", "title", "slug", "published_at")
+    extra = 0
+    show_change_link = True
+    tab = True
+
+
+class EnrolmentInline(TabularInline):
+    model = Enrolment
+    autocomplete_fields = ("user",)
+    extra = 0
+    tab = True
+
+
+class Reindexing:
+    """What changes the text of a course has its search index brought in line, behind the page."""
+
+    def save_related(self, request, form, formsets, change):
+        super().save_related(request, form, formsets, change)
+        self.reindex(form.instance)
+
+    def delete_model(self, request, obj):
+        super().delete_model(request, obj)
+        self.reindex(obj)
+
+    def reindex(self, obj: Course | Chapter):
+        course = obj.course if isinstance(obj, Chapter) else obj
+        transaction.on_commit(lambda: reindex_course.enqueue(course.slug))
+
+
+@admin.register(Course)
+class CourseAdmin(Reindexing, ModelAdmin):
+    list_display = ("title", "slug", "language", "is_open", "chapter_count", "student_count")
+    list_filter = ("language", "is_open")
+    search_fields = ("title", "slug")
+    prepopulated_fields = {"slug": ("title",)}
+    inlines = (ChapterInline, EnrolmentInline)
+
+    def get_queryset(self, request):
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                _chapters=Count("chapters", distinct=True),
+                _students=Count("enrolments", distinct=True),
+            )
+        )
+
+    @admin.display(description=_("chapters"), ordering="_chapters")
+    def chapter_count(self, course):
+        return course._chapters
+
+    @admin.display(description=_("students"), ordering="_students")
+    def student_count(self, course):
+        return course._students
+
+
+@admin.register(Chapter)
+class ChapterAdmin(Reindexing, ModelAdmin):
+    list_display = ("title", "course", "position", "published_at", "updated_at")
+    list_filter = ("course",)
+    search_fields = ("title", "slug")
+    readonly_fields = ("source_path", "created_at", "updated_at")
+    prepopulated_fields = {"slug": ("title",)}
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("course")
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(ModelAdmin):
+    list_display = ("user", "course", "created_at")
+    list_filter = ("course",)
+    autocomplete_fields = ("user", "course")
+    search_fields = ("user__username", "user__email")
+
+
+class MessageInline(ReadOnly, TabularInline):
+    model = Message
+    fields = ("role", "text", "status", "trace")
+    readonly_fields = fields
+    can_delete = False
+    extra = 0
+    ordering = ("created_at",)
+
+    @admin.display(description=_("trace"))
+    def trace(self, message):
+        return trace_links(message.trace_id)
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnly, ModelAdmin):
+    list_display = ("title_or_new", "user", "course", "question_count", "updated_at", "trace")
+    list_filter = ("course",)
+    search_fields = ("=id", "title", "user__username")
+    fields = ("title", "user", "course", "chapter", "created_at", "updated_at", "traces")
+    readonly_fields = fields
+    inlines = (MessageInline,)
+    show_full_result_count = False
+
+    def get_queryset(self, request):
+        newest = Message.objects.exclude(trace_id="").order_by("-created_at")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("user", "course", "chapter")
+            .annotate(
+                _questions=Count("messages", filter=Q(messages__role=Message.Role.USER)),
+                _trace_id=newest.filter(conversation=OuterRef("pk")).values("trace_id")[:1],
+            )
+        )
+
+    @admin.display(description=_("conversation"), ordering="title")
+    def title_or_new(self, conversation):
+        return str(conversation)
+
+    @admin.display(description=_("questions"), ordering="_questions")
+    def question_count(self, conversation):
+        return conversation._questions
+
+    @admin.display(description=_("newest trace"))
+    def trace(self, conversation):
+        return trace_links(conversation._trace_id or "")
+
+    @admin.display(description=_("traces"))
+    def traces(self, conversation):
+        url = reverse("admin:tracing_tracerecord_changelist")
+        return format_html('<a href="{}?q={}">{}</a>', url, conversation.pk, _("all its traces"))
+
+
+class CitationInline(ReadOnly, TabularInline):
+    model = Citation
+    fields = ("number", "title", "quote", "score", "is_cited")
+    readonly_fields = fields
+    can_delete = False
+    extra = 0
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnly, ModelAdmin):
+    list_display = (
+        "created_at",
+        "role",
+        "preview",
+        "status",
+        "student",
+        "model",
+        "tokens",
+        "trace",
+    )
+    list_filter = ("role", "status", "is_weakly_sourced", "conversation__course")
+    search_fields = ("=id", "=trace_id", "text")
+    fields = (
+        "conversation",
+        "role",
+        "text",
+        "status",
+        "error",
+        "is_weakly_sourced",
+        "model",
+        "tokens",
+        "created_at",
+        "finished_at",
+        "trace",
+    )
+    readonly_fields = fields
+    inlines = (CitationInline,)
+    ordering = ("-created_at",)
+    show_full_result_count = False
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("conversation__user")
+
+    @admin.display(description=_("text"))
+    def preview(self, message):
+        return message.text[:80]
+
+    @admin.display(description=_("student"))
+    def student(self, message):
+        return message.conversation.user
+
+    @admin.display(description=_("tokens"))
+    def tokens(self, message):
+        if message.input_tokens is None:
+            return "–"
+        return f"{message.input_tokens} → {message.output_tokens or 0}"
+
+    @admin.display(description=_("trace"))
+    def trace(self, message):
+        return trace_links(message.trace_id)

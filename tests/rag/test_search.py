@@ -1,0 +1,196 @@
+import asyncio
+
+import pytest
+
+from rag import conf
+from rag.errors import IndexMismatch, IndexMissing
+from rag.indexing import reindex
+from rag.search import search, search_sync
+from tracing import trace
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def indexed(plants):
+    reindex()
+    return plants
+
+
+def found(question, **options):
+    return search_sync(question, collection="plants", **options)
+
+
+def test_a_passage_is_cited_by_document_heading_and_offsets(indexed):
+    passage = found("Where does photosynthesis happen, in chloroplasts?").passages[0]
+
+    assert passage.text.startswith("It happens in the chloroplasts")
+    assert passage.heading_path == ("Photosynthesis", "Where it happens")
+    assert (passage.document_key, passage.title) == ("1", "Photosynthesis")
+    text = indexed.held["plants"]["1"].text
+    assert text[passage.start : passage.end] == passage.text
+
+
+def test_passages_carry_their_positions_and_falling_scores_from_nought_to_one(indexed):
+    passages = found("root hairs").passages
+
+    assert [passage.rerank_position for passage in passages] == [1, 2, 3, 4, 5][: len(passages)]
+    assert passages[0].lexical_position == passages[0].fused_position == 1
+    assert passages[-1].lexical_position is None
+    scores = [passage.score for passage in passages]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 <= scores[-1] < scores[0] <= 1
+
+
+def test_a_document_outside_the_readers_keys_never_appears(indexed):
+    assert {passage.document_key for passage in found("root hairs", keys={"1"})} == {"1"}
+    assert found("root hairs", keys=set()).passages == []
+    assert found("root hairs", keys={"unknown"}).passages == []
+
+
+def test_hidden_documents_do_not_take_the_places_of_visible_ones(source):
+    for number in range(60):
+        source.put("plants", f"hidden{number}", "Hidden", f"Secret root hairs number {number}.")
+    source.put("plants", "open", "Open", "A root.")
+    reindex()
+
+    assert [passage.text for passage in found("root hairs", keys={"open"})] == ["A root."]
+
+
+def test_no_more_passages_than_asked_for(indexed):
+    assert len(found("root", limit=2)) == 2
+
+
+def test_passages_that_say_the_same_twice_are_shown_once(source):
+    text = "A root takes water and minerals from the soil and holds the plant in place"
+    source.put("plants", "1", "Roots", f"{text}.")
+    source.put("plants", "2", "Roots again", f"{text}!")
+    source.put("plants", "3", "Other", "Water runs through a root, upwards.")
+    reindex()
+
+    keys = [passage.document_key for passage in found("root water minerals")]
+
+    assert sorted(keys) in (["1", "3"], ["2", "3"])
+
+
+def test_a_question_that_the_course_covers_is_not_weak_and_another_is(minilm, source):
+    source.put("plants", "1", "Photosynthesis", "Photosynthesis turns light into sugar.")
+    source.put("plants", "2", "Roots", "A root takes water and minerals from the soil.")
+    reindex()
+
+    assert not found("How do plants make sugar from light?").is_weak
+    assert found("Who won the chess championship?").is_weak
+
+
+def test_meaning_finds_what_shares_no_word(minilm, source):
+    source.put("plants", "1", "Sugar", "Leaves turn sunlight into food.")
+    source.put("plants", "2", "Roots", "A root takes minerals from the soil.")
+    source.put("plants", "3", "Seeds", "Seeds travel with the wind.")
+    reindex()
+
+    passage = found("photosynthesis").passages[0]
+
+    assert passage.text.startswith("Leaves turn sunlight")
+    assert (passage.lexical_position, passage.dense_position) == (None, 1)
+
+
+def test_a_chinese_question_finds_its_passage_under_an_english_model(minilm, source):
+    source.put("plants", "1", "光合作用", "## 定义\n\n光合作用把光能转化为化学能。\n", "zh-hans")
+    source.put("plants", "2", "根", "## 作用\n\n根从土壤中吸收水分和矿物质。\n", "zh-hans")
+    source.put("plants", "3", "种子", "## 传播\n\n种子随风传播到很远的地方。\n", "zh-hans")
+    reindex()
+
+    result = found("根是怎样吸收水分的？")
+
+    assert result.passages[0].text == "根从土壤中吸收水分和矿物质。"
+    assert result.passages[0].heading_path == ("根", "作用")
+    assert not result.is_weak
+    assert found("谁赢得了世界杯？").is_weak
+
+
+def test_the_rerankers_order_is_the_one_that_counts(indexed, rag_settings):
+    held = indexed.held
+    rag_settings(RERANKER="tests.rag.parts.ShortestFirst")
+    conf.backend("SOURCE").held = held
+
+    passages = found("root hairs").passages
+    lengths = [len("".join(passage.heading_path) + passage.text) for passage in passages]
+
+    assert lengths == sorted(lengths)
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\0", "？"])
+def test_a_question_without_words_is_weak_and_harms_nothing(indexed, question):
+    assert found(question).is_weak
+
+
+@pytest.mark.parametrize("question", ["root \ud800 hairs", "root\0hairs", "root hairs " * 10_000])
+def test_odd_questions_are_answered(indexed, question):
+    assert found(question).passages[0].document_key == "2"
+
+
+def test_without_an_index_the_error_says_what_to_run(plants):
+    with pytest.raises(IndexMissing, match="reindex --course plants"):
+        found("root")
+
+
+def test_an_index_of_another_model_is_refused_in_words(indexed, rag_settings):
+    rag_settings(EMBEDDING_MODEL="newer words")
+
+    with pytest.raises(IndexMismatch, match=r"built with words, but newer words .* reindex"):
+        found("root")
+
+
+def test_an_empty_collection_gives_no_passages(source):
+    source.held["plants"] = {}
+    reindex()
+
+    assert found("root").passages == [] and found("root").is_weak
+
+
+def test_retrieve_holds_embedding_and_rerank_as_langfuse_shall_see_them(indexed, traces):
+    with trace("ai_chat"):
+        result = found("root hairs", limit=2)
+
+    retrieve, embedding, rerank = traces.last.observations
+    assert [item.name for item in (retrieve, embedding, rerank)] == [
+        "retrieve",
+        "embedding",
+        "rerank",
+    ]
+    assert embedding.parent_id == rerank.parent_id == retrieve.id
+    assert retrieve.input == {"query": "root hairs", "collection": "plants"}
+    assert [(item["id"], item["score"]) for item in retrieve.output["passages"]] == [
+        (passage.chunk_id, passage.score) for passage in result
+    ]
+    assert embedding.input == {"text_count": 1, "model": "words", "sample": "root hairs"}
+    assert embedding.output == {"embedding_count": 1, "dimension": 64}
+    assert (embedding.model, embedding.usage.input) == ("words", 2)
+    assert (rerank.input["query"], rerank.input["result_count"]) == ("root hairs", 5)
+    assert [item["position"] for item in rerank.input["candidates"]] == [1, 2, 3, 4, 5]
+    assert rerank.output["reranked_count"] == 5
+    first, *_, last = rerank.output["results"]
+    assert first.keys() == {
+        "id",
+        "position_before",
+        "position_after",
+        "score_before",
+        "score_after",
+        "kept",
+    }
+    assert (first["kept"], last["kept"]) == (True, False)
+
+
+async def test_many_questions_at_once_each_get_their_own_answer(indexed_here):
+    questions = ["root hairs", "chloroplasts leaf"] * 10
+
+    results = await asyncio.gather(*(search(text, collection="plants") for text in questions))
+
+    keys = [result.passages[0].document_key for result in results]
+    assert keys == ["2", "1"] * 10
+
+
+@pytest.fixture
+def indexed_here(transactional_db, plants):
+    reindex()
+    return plants
