@@ -5,6 +5,7 @@ import os
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -26,4 +27,5 @@ application = ProtocolTypeRouter(
         "lifespan": lifecycle.lifespan,
     }
 )
-lifecycle.start()
+if settings.UPKEEP:
+    lifecycle.start()

@@ -16,7 +16,8 @@ env.read_file(BASE_DIR / ".env")
 DATA_DIR = env.directory("DATA_DIR", BASE_DIR / "var")
 DEBUG = env.flag("DJANGO_DEBUG", False)
 SECRET_KEY = env.text("DJANGO_SECRET_KEY") or secret_key.kept_in(DATA_DIR)
-ALLOWED_HOSTS = env.names("DJANGO_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# This machine is always among them: health checks ask from here.
+ALLOWED_HOSTS = [*env.names("DJANGO_ALLOWED_HOSTS", []), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.origins("DJANGO_CSRF_TRUSTED_ORIGINS")
 
 # --- Applications -------------------------------------------------------------------------------
@@ -96,6 +97,9 @@ CHANNEL_LAYERS = {
     )
 }
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
+# A process that serves sweeps up after dead ones and loads the models at its start.
+UPKEEP = True
 
 # --- People -------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "learning.User"

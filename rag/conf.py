@@ -1,6 +1,6 @@
 """Turn the dotted paths of settings.RAG into objects, each built once per process."""
 
-import functools
+import threading
 from typing import Any
 
 from django.conf import settings
@@ -23,9 +23,25 @@ def setting(name: str) -> Any:
     return getattr(settings, "RAG", {}).get(name) or DEFAULTS.get(name)
 
 
-@functools.cache
+_built: dict[tuple, Any] = {}
+_lock = threading.Lock()  # two threads that ask at once must not build, and load, two models
+
+
 def backend(name: str, *arguments: Any) -> Any:
     """Build the class that `settings.RAG[name]` names, once per process."""
+    with _lock:
+        if (name, *arguments) not in _built:
+            _built[name, *arguments] = _build(name, arguments)
+        return _built[name, *arguments]
+
+
+def forget_backends() -> None:
+    """Let all backends be built anew, as in a new process."""
+    with _lock:
+        _built.clear()
+
+
+def _build(name: str, arguments: tuple) -> Any:
     path = setting(name)
     if not path:
         raise ImproperlyConfigured(f'settings.RAG["{name}"] is not set; it names a class.')
@@ -38,6 +54,6 @@ def backend(name: str, *arguments: Any) -> Any:
 
 
 @receiver(setting_changed)
-def _forget_backends(*, setting: str, **_: Any) -> None:
+def _on_changed_setting(*, setting: str, **_: Any) -> None:
     if setting == "RAG":
-        backend.cache_clear()
+        forget_backends()

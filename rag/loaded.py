@@ -4,6 +4,7 @@ Which version is active is asked of the database at every search, one short quer
 made by another process is seen at once. Loading happens once per version, in a thread of its own.
 """
 
+import logging
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from rag.errors import IndexMismatch, IndexMissing
 from rag.lexical import LexicalIndex
 from rag.models import Chunk, IndexVersion
 from rag.stores.base import Vectors, get_store
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,18 @@ class LoadedIndex:
 
     version_id: int
     created_at: datetime  # of the version: a restored database may give its number to another
+    embedder: Embedder  # that fits it
     passages: tuple[StoredPassage, ...]
     chunk_ids: np.ndarray  # int64 (passages,), ascending
     lexical: LexicalIndex
     vectors: Vectors
 
-    def is_of(self, version: IndexVersion) -> bool:
-        return (self.version_id, self.created_at) == (version.pk, version.created_at)
+    def is_of(self, version: IndexVersion, embedder: Embedder) -> bool:
+        return (
+            self.version_id == version.pk
+            and self.created_at == version.created_at
+            and self.embedder is embedder
+        )
 
     def rows_of(self, chunk_ids: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.chunk_ids, chunk_ids)
@@ -72,9 +80,10 @@ async def active_index(collection: str) -> LoadedIndex:
         version = await IndexVersion.objects.filter(
             collection=collection, status=IndexVersion.Status.ACTIVE
         ).afirst()
-        check_usable(collection, version, get_embedder())
+        if version is None:
+            raise _missing(collection)
         found = _loaded.get(collection)
-        if found is not None and found.is_of(version):
+        if found is not None and found.is_of(version, get_embedder()):
             return found
         try:
             return await compute.run(load, version, lane=compute.Lane.LOADING)
@@ -86,9 +95,7 @@ async def active_index(collection: str) -> LoadedIndex:
 def check_usable(collection: str, version: IndexVersion | None, embedder: Embedder) -> None:
     """Raise IndexMissing or IndexMismatch, in words, unless this version can be searched."""
     if version is None:
-        raise IndexMissing(
-            f"“{collection}” has no search index yet. Run: manage.py reindex --course {collection}"
-        )
+        raise _missing(collection)
     if version.embedder_fingerprint != embedder.fingerprint:
         raise IndexMismatch(
             f"The search index of “{collection}” was built with {version.embedder_name}, but "
@@ -97,26 +104,35 @@ def check_usable(collection: str, version: IndexVersion | None, embedder: Embedd
         )
 
 
+def _missing(collection: str) -> IndexMissing:
+    return IndexMissing(
+        f"“{collection}” has no search index yet. Run: manage.py reindex --course {collection}"
+    )
+
+
 def load(version: IndexVersion) -> LoadedIndex:
-    """Load a version into memory, once however many threads ask for it."""
+    """Load a version into memory, once however many threads ask. Raises IndexMismatch."""
+    embedder = get_embedder()
     with _lock:
         loading = _loading.setdefault(version.collection, threading.Lock())
     with loading:
         found = _loaded.get(version.collection)
-        if found is None or not found.is_of(version):
-            found = _loaded[version.collection] = _read(version)
+        if found is None or not found.is_of(version, embedder):
+            check_usable(version.collection, version, embedder)
+            found = _loaded[version.collection] = _read(version, embedder)
         return found
 
 
 def load_all() -> None:
     """Load every active version that can be searched."""
-    embedder = get_embedder()
     for version in IndexVersion.objects.filter(status=IndexVersion.Status.ACTIVE):
-        if version.embedder_fingerprint == embedder.fingerprint:
+        try:
             load(version)
+        except (IndexMismatch, IndexVersion.DoesNotExist) as problem:
+            logger.warning("not loaded: %s", problem)
 
 
-def _read(version: IndexVersion) -> LoadedIndex:
+def _read(version: IndexVersion, embedder: Embedder) -> LoadedIndex:
     version.refresh_from_db(fields=["status"])  # raises DoesNotExist once it was removed
     rows = (
         Chunk.objects.filter(document__versions=version)
@@ -132,6 +148,7 @@ def _read(version: IndexVersion) -> LoadedIndex:
     return LoadedIndex(
         version_id=version.pk,
         created_at=version.created_at,
+        embedder=embedder,
         passages=passages,
         chunk_ids=np.array([passage.chunk_id for passage in passages], dtype=np.int64),
         lexical=LexicalIndex(passage.embedded_text for passage in passages),

@@ -15,7 +15,7 @@ from asgiref.sync import async_to_sync
 
 from rag import compute
 from rag.duplicates import distinct
-from rag.embedders.base import Embedder, get_embedder
+from rag.embedders.base import Embedder
 from rag.fusion import dense_weight
 from rag.loaded import LoadedIndex, active_index
 from rag.ranking import Ranked, rank
@@ -79,10 +79,9 @@ async def search(
         if not question or not index.passages:
             found.output = {"passages": [], "is_weak": True}
             return SearchResult([], is_weak=True)
-        embedder, reranker = get_embedder(), get_reranker()
-        vector, weight = await _embed(embedder, question)
+        vector, weight = await _embed(index.embedder, question)
         ranked = await compute.run(_rank, index, question, vector, weight, keys)
-        result = await _rerank(reranker, question, ranked, weight, limit)
+        result = await _rerank(get_reranker(), question, ranked, weight, limit)
         found.output = {
             "passages": [
                 {

@@ -34,7 +34,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Yield what is found, in the order in which things can fail, as far as going on makes sense."""
+    """Yield what is found, in the order in which things can fail, as far as that makes sense."""
     missing = [
         name
         for name in ("LANGFUSE_HOST", "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")

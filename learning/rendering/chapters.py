@@ -92,7 +92,7 @@ def _render(
         first, last = block[0].map or (0, 0)
         start = line_starts[first]
         end = line_starts[min(last, len(line_starts) - 1)]
-        end = start + len(text[start:end].rstrip())
+        end = start + len(text[start:end].rstrip(" \t\r\n"))
         if block[0].type == "heading_open":
             heading = _heading(block, taken)
             contents.append(heading)

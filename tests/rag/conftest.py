@@ -2,7 +2,6 @@
 
 import pytest
 
-from rag import conf
 from rag.embedders.base import get_embedder
 from rag.sources import get_source
 from tests.rag.parts import DictSource, WordEmbedder
@@ -77,8 +76,3 @@ def minilm(source, rag_settings, packaged_model):
 
 def the_loaded_model(model=None):
     return the_loaded_model.model
-
-
-def forget_backends():
-    """As a new process would begin."""
-    conf.backend.cache_clear()

@@ -314,7 +314,7 @@ def test_a_switch_is_seen_by_the_next_search(plants):
 def test_an_unchanged_index_needs_no_model(plants):
     reindex()
     held = plants.held
-    conf.backend.cache_clear()
+    conf.forget_backends()
     conf.backend("SOURCE").held = held
 
     class Heavy(WordEmbedder):

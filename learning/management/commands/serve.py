@@ -20,12 +20,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+        parser.add_argument("--port", type=int, default=os.environ.get("PORT") or "8000")
 
     def handle(self, *, host, port, **options):
         _require_free(host, port)
         commands = [
-            # Frames of 0.2 MB are the largest a client needs to send.
             [sys.executable, "-m", "daphne", "-b", host, "-p", str(port), "config.asgi:application"],
             [sys.executable, "manage.py", "db_worker", "--no-reload", "-v", "0"],
         ]

@@ -1,0 +1,110 @@
+"""Who may open the chat's socket, and what it does with frames that make no sense."""
+
+import pytest
+
+from learning.models import Conversation, Enrolment
+from tests.learning.chat import Tab
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def close_code(tab: Tab) -> int:
+    await tab.connect()
+    return await tab.close_code()
+
+
+async def test_nobody_gets_in_without_logging_in(conversation):
+    assert await close_code(Tab(conversation.pk)) == 4401
+
+
+async def test_a_strangers_conversation_is_not_there(conversation, bob):
+    assert await close_code(Tab(conversation.pk, bob)) == 4404
+
+
+async def test_staff_do_not_sit_in_a_students_chat(conversation, staff):
+    assert await close_code(Tab(conversation.pk, staff)) == 4404
+
+
+async def test_a_conversation_that_does_not_exist_is_not_there(conversation, alice):
+    assert await close_code(Tab("00000000-0000-0000-0000-000000000000", alice)) == 4404
+
+
+async def test_who_left_the_course_cannot_come_back_to_its_chat(conversation, alice):
+    await Enrolment.objects.filter(user=alice).adelete()
+    assert await close_code(Tab(conversation.pk, alice)) == 4404
+
+
+async def test_another_site_cannot_open_a_socket_with_a_students_cookie(conversation, alice):
+    assert not await Tab(conversation.pk, alice, origin="https://elsewhere.example").connect()
+
+
+async def test_who_leaves_the_course_with_the_chat_open_cannot_ask(tab, alice, chat_model):
+    await Enrolment.objects.filter(user=alice).adelete()
+
+    await tab.ask("What is photosynthesis?")
+
+    assert (await tab.receive())["code"] == "not_enrolled"
+    assert chat_model.requests == []
+
+
+async def test_two_students_never_see_each_others_frames(tab, indexed, bob, chat_model):
+    bobs = await Conversation.objects.acreate(user=bob, course=indexed)
+    bobs_tab = await Tab(bobs.pk, bob).open()
+    chat_model.answers("For Alice.")
+
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.finished")
+
+    assert await bobs_tab.hears_nothing()
+    await bobs_tab.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("", "empty"), (" \n\t ", "empty"), ("x" * 100_000, "too_long")],
+    ids=["nothing", "white space", "100,000 characters"],
+)
+async def test_a_question_that_cannot_be_asked_is_rejected(tab, text, code, traces, chat_model):
+    await tab.ask(text)
+
+    rejected = await tab.receive()
+
+    assert (rejected["type"], rejected["code"]) == ("turn.rejected", code)
+    assert rejected["message"]
+    assert "ai_chat" not in [trace.name for trace in traces.traces]
+    assert chat_model.requests == []
+
+
+BAD_FRAMES = {
+    "no JSON": "hello",
+    "a broken object": '{"type": "ask"',
+    "a list": "[1, 2]",
+    "no type": "{}",
+    "another type": '{"type": "dance"}',
+    "no id": '{"type": "ask", "text": "What?"}',
+    "an id that is a number": '{"type": "ask", "id": 7, "text": "What?"}',
+    "an endless id": '{"type": "ask", "id": "' + "i" * 101 + '", "text": "What?"}',
+    "a text that is a list": '{"type": "ask", "id": "1", "text": ["What?"]}',
+    "NUL": '{"type": "ask", "id": "1", "text": "What\\u0000?"}',
+    "half a surrogate pair": '{"type": "ask", "id": "1", "text": "What \\ud83d?"}',
+    "a chapter that is a number": '{"type": "ask", "id": "1", "text": "What?", "chapter": 3}',
+    "a megabyte": '{"type": "ask", "id": "1", "text": "' + "x" * 1_000_000 + '"}',
+}
+
+
+@pytest.mark.parametrize("frame", BAD_FRAMES.values(), ids=BAD_FRAMES.keys())
+async def test_a_bad_frame_is_answered_in_words_and_the_socket_lives(tab, frame, chat_model):
+    await tab.socket.send_to(text_data=frame)
+    error = await tab.receive()
+
+    assert (error["type"], error["code"]) == ("error", "bad_frame")
+    assert error["message"]
+    chat_model.answers("Still here.")
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.finished")
+    assert tab.text == "Still here."
+
+
+async def test_bytes_are_a_bad_frame(tab):
+    await tab.socket.send_to(bytes_data=b"\x00\x01")
+    assert (await tab.receive())["code"] == "bad_frame"

@@ -1,0 +1,271 @@
+"""Markdown becomes safe HTML, alike in chapters, in history and while it streams."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learning.rendering import AnswerRenderer, render_blocks, render_chapter
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "text <script>alert(1)</script> text",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)><animate onbegin=alert(1)></svg>",
+    "<iframe src='https://evil.example'></iframe>",
+    "<a href='javascript:alert(1)'>a</a>",
+    "[a](javascript:alert(1))",
+    "[a](JaVaScRiPt:alert(1))",
+    "[a](java&#x0A;script:alert(1))",
+    "[a](data:text/html;base64,PHNjcmlwdD4=)",
+    "[a](vbscript:alert(1))",
+    "![a](data:image/svg+xml;base64,AA)",
+    "![a](https://evil.example/pixel.png)",
+    "![a](x 'onerror=alert(1)')",
+    "<javascript:alert(1)>",
+    "$\\href{javascript:alert(1)}{x}$",
+    "$$\\text{<img src=x onerror=alert(1)>}$$",
+    "$\\style{background:url(https://evil.example)}{x}$",
+    "$\\color{red}x$ $$\\begin{aligned}a&=b\\end{aligned}$$",
+    "<p style='background:url(https://evil.example)'>x</p>",
+    "# <img src=x onerror=alert(1)> heading <b onclick=alert(1)>b</b>",
+    "```<script>\nalert(1)\n```",
+    "```py\n</code></pre><script>alert(1)</script>\n```",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)></style></mglyph></table>",
+    "<form action=//evil.example><input name=password><button>go</button></form>",
+    "<b id=main class=composer name=cookie>x</b>",
+    "<details open ontoggle=alert(1)><summary>x</summary></details>",
+    "| <img src=x onerror=alert(1)> | b |\n|:--|--:|\n| [x](javascript:1) | y |",
+]
+LOADS_OR_RUNS = re.compile(
+    r"<(?:script|img|svg|iframe|object|embed|form|input|button|style|link|meta|base|video|audio)\b"
+    r"|<[^>]*\s(?:on\w+|style|src|srcset|xlink:href|formaction|name)\s*="
+    r"|<[^>]*href=\"\s*(?:javascript|data|vbscript):",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_that_runs_or_loads_gets_through(text):
+    for html in (render_chapter(text).html(), *render_blocks(text)):
+        assert not LOADS_OR_RUNS.search(html)
+
+
+def test_a_heading_shows_no_markup_in_the_contents():
+    chapter = render_chapter('## <img src=x onerror="alert(1)"> The *idea* of $x$\n\ntext')
+
+    assert [tuple(heading) for heading in chapter.contents] == [
+        (2, "The idea of x", "the-idea-of-x")
+    ]
+
+
+def test_headings_of_one_name_get_anchors_of_their_own():
+    chapter = render_chapter("## Proof\n\n## Proof\n\n## p-7\n\n## 证明\n\n## ???")
+
+    anchors = [heading.anchor for heading in chapter.contents]
+    assert anchors[:2] == ["proof", "proof-1"]
+    assert anchors[3:] == ["证明", "section"]
+    assert not anchors[2].startswith("p-")
+    for anchor in anchors:
+        assert f'<h2 id="{anchor}"' in chapter.html()
+
+
+def test_every_block_knows_its_place_in_the_source():
+    text = "# 题目 😀\n\nFirst *paragraph*\nof two lines.\n\n- a\n- b\n\n```py\nx = 1\n```\n"
+
+    blocks = render_chapter(text).blocks
+
+    assert [text[block.start : block.end] for block in blocks] == [
+        "# 题目 😀",
+        "First *paragraph*\nof two lines.",
+        "- a\n- b",
+        "```py\nx = 1\n```",
+    ]
+
+
+def test_offsets_count_both_characters_of_a_form_s_line_ends():
+    text = "one\r\n\r\ntwo\r\n\r\nthree"
+
+    assert [text[b.start : b.end] for b in render_chapter(text).blocks] == ["one", "two", "three"]
+
+
+def test_a_citation_marks_every_block_it_touches_and_no_other():
+    text = "one one\n\ntwo two\n\nthree three"
+
+    html = render_chapter(text).html(cited=(12, 20))
+
+    assert re.findall(r'class="block( cited)?" id="p-(\d+)"', html) == [
+        ("", "0"),
+        (" cited", "9"),
+        (" cited", "18"),
+    ]
+    assert html.index('id="p-9"') < html.index('<span id="p-12">') < html.index("two two")
+
+
+def test_a_citation_of_a_whole_block_adds_no_second_id():
+    html = render_chapter("one\n\ntwo").html(cited=(5, 8))
+
+    assert html.count('id="p-5"') == 1
+    assert "<span" not in html
+
+
+def test_a_link_to_a_sibling_file_leads_to_its_chapter():
+    html = render_chapter(
+        "[limits](02-limits.md#laws) [up](../01-intro.md) [none](99-none.md) [out](https://a.example/b.md)",
+        source_path="part/03-x.md",
+        chapter_urls={"part/02-limits.md": "/c/limits/", "01-intro.md": "/c/intro/"},
+    ).html()
+
+    assert 'href="/c/limits/#laws"' in html
+    assert 'href="/c/intro/"' in html
+    assert "99-none" not in html
+    assert 'href="https://a.example/b.md" rel="noopener nofollow"' in html
+
+
+@pytest.mark.parametrize(
+    "text", ["$x^2$", r"\(x^2\)", "$$\nx^2\n$$", r"\[ x^2 \]", "a $$x^2$$ b", "```math\nx^2\n```"]
+)
+def test_every_way_of_writing_a_formula_becomes_mathml(text):
+    (html,) = render_blocks(text)
+
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in html
+    assert "x^2" not in html
+
+
+def test_broken_tex_shows_its_source():
+    (html,) = render_blocks(r"so $\frac{1}{$ is")
+
+    assert r'<code class="math-error">\frac{1}{</code>' in html
+
+
+def test_prices_are_not_formulas():
+    assert render_blocks("It costs $5, and $10 later.") == ["<p>It costs $5, and $10 later.</p>"]
+
+
+def test_columns_of_a_formula_keep_their_sides_without_inline_styles():
+    (html,) = render_blocks(r"$$\begin{aligned}a&=b\end{aligned}$$")
+
+    assert '<mtd class="m-right m-tight-right">' in html
+    assert " style=" not in html
+
+
+def test_code_is_coloured_by_classes():
+    (html,) = render_blocks("```python\nfor x in y: pass\n```")
+
+    assert '<span class="k">for</span>' in html
+
+
+def test_a_picture_is_replaced_by_its_description():
+    (html,) = render_blocks("![A plant in the sun](https://a.example/plant.png)")
+
+    assert html == '<p><span class="picture">A plant in the sun</span></p>'
+
+
+def test_an_answer_shows_tags_as_they_were_written_but_breaks_lines():
+    assert render_blocks("a <div> and<br>b") == ["<p>a &lt;div&gt; and<br>b</p>"]
+
+
+def test_citation_marks_become_links_to_their_passages():
+    (html,) = render_blocks("So [1], [2, 3] and [4].", {1: "/c/?a=1&b=2#p-1", 2: "/x", 3: ""})
+
+    assert re.findall(r'<a class="cite" href="([^"]*)" data-n="(\d)"[^>]*>(\d)</a>', html) == [
+        ("/c/?a=1&amp;b=2#p-1", "1", "1"),
+        ("/x", "2", "2"),
+        ("#", "3", "3"),
+    ]
+    assert "[4]" in html
+
+
+@pytest.mark.parametrize(
+    "text", ["`a[1]`", "```\na[1]\n```", "$a[1]$", "[1](https://a.example)", "\\[1]"]
+)
+def test_only_prose_cites(text):
+    assert "cite" not in render_blocks(text, {1: "/x"})[0]
+
+
+def test_characters_that_cannot_be_shown_do_no_harm():
+    assert render_blocks("a\0b\ud83dc") == ["<p>a\ufffdb\ufffdc</p>"]
+    assert "a\ufffdb" in render_chapter("a\0b\udc00").html()
+
+
+@pytest.mark.parametrize(
+    "unclosed", ["```py\nx = 1\n", "$$\nx +", "\\[ x", "| a | b |\n|--", "**bo", "$x", "[a](b"]
+)
+def test_what_is_not_closed_yet_stays_in_its_block(unclosed):
+    blocks = render_blocks(f"before\n\n{unclosed}")
+
+    assert blocks[0] == "<p>before</p>"
+    assert len(blocks) == 2
+
+
+def test_a_formula_that_never_closes_leaves_the_rest_alone():
+    blocks = render_blocks("$$\nx +\n\nafter")
+
+    assert blocks == [
+        '<div class="math-block" tabindex="0"><code class="math-pending">$$x +</code></div>',
+        "<p>after</p>",
+    ]
+
+
+def test_a_stream_sends_only_what_changed():
+    renderer = AnswerRenderer()
+
+    assert renderer.feed("one") == [(0, "<p>one</p>")]
+    assert renderer.feed("one\n\ntwo") == [(1, "<p>two</p>")]
+    assert renderer.feed("one\n\ntwo\n\n## th") == [(2, "<h2>th</h2>")]
+    assert renderer.feed("one\n\ntwo\n\n## th") == []
+
+
+def test_a_block_that_joins_the_one_before_is_taken_back():
+    renderer = AnswerRenderer()
+    renderer.feed("1. one\n\n2")
+
+    changed = dict(renderer.feed("1. one\n\n2. two"))
+
+    assert changed[1] == ""
+    assert changed[0].count("<li>") == 2
+
+
+def test_a_long_answer_is_not_read_again_from_its_beginning():
+    renderer = AnswerRenderer()
+    text = "".join(f"Paragraph {number} with *words* and $x$.\n\n" for number in range(200))
+    renderer.feed(text)
+
+    assert renderer._certain_text > len(text) - 100
+
+
+PIECES = st.sampled_from(
+    [
+        "\n", "\n\n", "  ", "    ", "word ", "- a", "* ", "-", "1", ". ", "1. x", "2", "> q", "# h",
+        "##", "=", "---", "```", "```py\n", "~~~", "|", "| a | b |\n", "|---|---|\n", "$", "$$", "\\[",
+        "\\]", "\\(", "x^2", "\\frac{", "[1]", "[", "](", "[r]: /x\n", "<b>", "<!--", "<br>", "*", "**",
+        "_", "`", "\t", "\r\n", "\r", "\0", "中文", "😀", "&amp;", "\\", "!", "\u3000", "\x0c",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=6000, deadline=None)
+@given(st.lists(st.lists(PIECES, max_size=5).map("".join), max_size=12))
+def test_a_stream_ends_up_where_rendering_the_whole_does(deltas):
+    renderer = AnswerRenderer({1: "/x"})
+    shown: dict[int, str] = {}
+    text = ""
+    for delta in deltas:
+        text += delta
+        shown.update(renderer.feed(text))
+        whole = render_blocks(text, {1: "/x"})
+        assert renderer.blocks == whole
+        assert [shown[i] for i in sorted(shown) if shown[i]] == whole
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(PIECES | st.text(max_size=8), max_size=30).map("".join))
+def test_any_text_renders_and_its_blocks_lie_in_the_source_in_order(text):
+    chapter = render_chapter(text)
+
+    at = 0
+    for block in chapter.blocks:
+        assert at <= block.start < block.end <= len(text)
+        at = block.start
+    assert not LOADS_OR_RUNS.search(chapter.html((0, len(text))))

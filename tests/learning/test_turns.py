@@ -1,0 +1,315 @@
+"""A turn, seen from a browser tab: real socket protocol, real provider over HTTP, real rows."""
+
+import pytest
+
+from learning import turns
+from learning.models import Message
+from tests.learning.chat import Tab
+from tests.servers.openai_script import CUT, WAIT
+from tracing import Status
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def answer_in(conversation) -> Message:
+    return await conversation.messages.filter(role="assistant").alatest("created_at")
+
+
+def step(traces, name):
+    return next(found for found in traces.last.observations if found.name == name)
+
+
+async def test_an_answer_streams_with_its_sources_and_is_saved_as_it_was_shown(
+    tab, conversation, chat_model
+):
+    chat_model.answers("Photosynthesis turns ", "light into sugar 🌱 [1].", " That is all.")
+
+    await tab.ask("What is photosynthesis?")
+    sources = await tab.until("turn.sources")
+    finished = await tab.until("turn.finished")
+
+    answer = await answer_in(conversation)
+    assert [event["type"] for event in tab.seen[1:3]] == ["turn.started", "turn.sources"]
+    assert sources["sources"][0]["chapter"] == "photosynthesis"
+    assert tab.text == answer.text == "Photosynthesis turns light into sugar 🌱 [1]. That is all."
+    assert finished["status"] == answer.status == "complete"
+    assert finished["length"] == len(answer.text)
+    assert finished["turn"] == str(answer.pk)
+
+
+async def test_the_tokens_are_exactly_the_providers(tab, conversation, chat_model, traces):
+    chat_model.answers("Light into sugar.")
+
+    await tab.ask("What is photosynthesis?")
+    finished = await tab.until("turn.finished")
+
+    counted = chat_model.last.usage
+    usage = step(traces, "llm_call").usage
+    answer = await answer_in(conversation)
+    assert finished["usage"] == {
+        "input": counted["prompt_tokens"],
+        "output": counted["completion_tokens"],
+        "total": counted["total_tokens"],
+    }
+    assert (usage.input, usage.output) == (answer.input_tokens, answer.output_tokens)
+    assert usage.input == counted["prompt_tokens"]
+
+
+async def test_the_trace_holds_every_field_of_the_contract(
+    tab, conversation, chat_model, traces, alice
+):
+    chat_model.answers("Light into sugar.")
+
+    await tab.ask("What is photosynthesis?", chapter="photosynthesis")
+    await tab.until("turn.finished")
+
+    trace = traces.last
+    answer = await answer_in(conversation)
+    chapter = await conversation.course.chapters.aget(slug="photosynthesis")
+    assert (trace.name, trace.id, trace.status) == ("ai_chat", answer.trace_id, Status.OK)
+    assert trace.session_id == str(conversation.pk)
+    assert trace.user_id.startswith("u_") and alice.username not in trace.user_id
+    assert trace.tags == ["assistant", "course", "course:plants"]
+    assert trace.input == {
+        "user_message": "What is photosynthesis?",
+        "system_prompt": chat_model.last.body["messages"][0]["content"],
+        "chapter_id": chapter.pk,
+        "conversation_history_count": 0,
+        "messages_count": 2,
+    }
+    assert trace.output == {
+        "response": "Light into sugar.",
+        "response_length": 17,
+        "response_preview": "Light into sugar.",
+    }
+    nesting = {
+        found.name: next((p.name for p in trace.observations if p.id == found.parent_id), None)
+        for found in trace.observations
+    }
+    assert nesting == {
+        "retrieve": None,
+        "embedding": "retrieve",
+        "rerank": "retrieve",
+        "llm_call": None,
+    }
+    assert step(traces, "llm_call").first_token_at >= step(traces, "llm_call").started_at
+
+
+async def test_stop_keeps_what_was_said_and_closes_the_providers_connection(
+    tab, conversation, chat_model, traces
+):
+    chat_model.answers("Photosynthesis ", "is ", WAIT)
+
+    await tab.ask("What is photosynthesis?")
+    while tab.text != "Photosynthesis is ":
+        await tab.until("turn.delta")
+    await tab.stop()
+    finished = await tab.until("turn.finished")
+
+    answer = await answer_in(conversation)
+    assert (answer.text, answer.status) == ("Photosynthesis is ", Message.Status.STOPPED)
+    assert finished["status"] == "stopped"
+    assert traces.last.status is Status.CANCELLED
+    assert traces.last.output["response"] == "Photosynthesis is "
+    assert step(traces, "llm_call").status is Status.CANCELLED
+    chat_model.last.wait_until_closed()
+
+
+async def test_a_provider_that_breaks_off_leaves_what_came_and_words_for_the_student(
+    tab, conversation, chat_model, traces
+):
+    chat_model.answers("Light ", CUT)
+
+    await tab.ask("What is photosynthesis?")
+    finished = await tab.until("turn.finished")
+
+    answer = await answer_in(conversation)
+    assert (answer.text, answer.status) == ("Light ", Message.Status.FAILED)
+    assert finished["status"] == "failed"
+    assert finished["message"] == answer.error == "The answer broke off. You can ask again."
+    assert traces.last.status is Status.ERROR
+    assert traces.last.output["response"] == "Light "
+    assert "AnswerCutOff" in traces.last.output["error"]
+
+
+async def test_a_refused_key_says_nothing_internal_to_the_student(
+    tab, conversation, chat_model, traces
+):
+    chat_model.requires_key("sk-another")
+
+    await tab.ask("What is photosynthesis?")
+    finished = await tab.until("turn.finished")
+
+    assert finished["message"] == "The tutor is not set up correctly. Please tell your teacher."
+    assert "sk-test" not in str(tab.seen) + str(traces.last.status_message)
+
+
+async def test_a_course_without_an_index_is_answered_in_words(tab, indexed, chat_model, traces):
+    from rag.models import IndexVersion
+
+    await IndexVersion.objects.all().adelete()
+
+    await tab.ask("What is photosynthesis?")
+    finished = await tab.until("turn.finished")
+
+    assert finished["status"] == "failed"
+    assert finished["message"] == "This course is not searchable yet. Please try again later."
+    assert traces.last.status is Status.ERROR
+
+
+async def test_only_one_turn_runs_in_a_conversation(tab, conversation, chat_model):
+    chat_model.answers("Wait ", WAIT)
+    await tab.ask("First?", id="first")
+    await tab.until("turn.delta")
+
+    await tab.ask("Second?", id="second")
+    rejected = await tab.until("turn.rejected")
+    chat_model.release()
+    await tab.until("turn.finished")
+
+    assert (rejected["ask"], rejected["code"]) == ("second", "busy")
+    assert await conversation.messages.filter(role="user").acount() == 1
+
+
+async def test_asking_twice_with_one_id_starts_one_turn(tab, conversation, chat_model):
+    chat_model.answers("Light ", WAIT, "into sugar.")
+    await tab.ask("What is photosynthesis?", id="same")
+    await tab.until("turn.delta")
+
+    await tab.ask("What is photosynthesis?", id="same")
+    running = await tab.until("turn.snapshot")
+    chat_model.release()
+    await tab.until("turn.finished")
+    await tab.ask("What is photosynthesis?", id="same")
+    done = await tab.until("turn.snapshot")
+
+    assert (running["status"], running["text"]) == ("running", "Light ")
+    assert (done["status"], done["text"]) == ("complete", "Light into sugar.")
+    assert await conversation.messages.acount() == 2
+
+
+async def test_closing_the_tab_does_not_lose_the_answer(tab, conversation, alice, chat_model):
+    chat_model.answers("Light ", WAIT, "into sugar.")
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.delta")
+    await tab.close()
+
+    again = await Tab(conversation.pk, alice).open()
+    chat_model.release()
+    await again.until("turn.finished")
+    await again.close()
+
+    assert again.ready["turn"]["text"] == "Light "
+    assert again.ready["turn"]["status"] == "running"
+    assert (await answer_in(conversation)).text == "Light into sugar."
+
+
+async def test_all_tabs_on_a_conversation_see_the_same(tab, conversation, alice, chat_model):
+    other = await Tab(conversation.pk, alice).open()
+    chat_model.answers("Light ", "into ", "sugar.")
+
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.finished")
+    await other.until("turn.finished")
+    await other.close()
+
+    assert tab.seen[1:] == other.seen[1:]
+
+
+async def test_resume_sends_all_there_is(tab, chat_model):
+    chat_model.answers("Light into sugar [1].")
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.finished")
+
+    await tab.send({"type": "resume"})
+    snapshot = await tab.until("turn.snapshot")
+
+    assert snapshot["text"] == "Light into sugar [1]."
+    assert snapshot["sources"][0]["n"] == 1
+    assert 'data-n="1"' in snapshot["blocks"][0]["html"]
+
+
+async def test_cited_sources_are_told_from_those_only_read(tab, conversation, chat_model):
+    chat_model.answers("It happens in the chloroplasts [2].")
+
+    await tab.ask("Where does photosynthesis happen?")
+    await tab.until("turn.finished")
+
+    answer = await answer_in(conversation)
+    cited = [c.number async for c in answer.citations.filter(is_cited=True)]
+    assert cited == [2]
+    assert await answer.citations.acount() > 1
+
+
+async def test_the_conversation_so_far_is_sent_along(tab, chat_model):
+    chat_model.answers("Light into sugar.")
+    chat_model.answers("In the leaf.")
+
+    await tab.ask("What is photosynthesis?", id="1")
+    await tab.until("turn.finished")
+    await tab.ask("And where?", id="2")
+    await tab.until("turn.finished")
+
+    said = [message["content"] for message in chat_model.last.body["messages"][1:]]
+    assert said == ["What is photosynthesis?", "Light into sugar.", "And where?"]
+
+
+async def test_a_chapter_that_is_not_published_is_never_read(tab, conversation, chat_model):
+    await conversation.course.chapters.filter(slug="photosynthesis").aupdate(published_at=None)
+    chat_model.answers("Nothing.")
+
+    await tab.ask("What is photosynthesis?", chapter="photosynthesis")
+    sources = await tab.until("turn.sources")
+    await tab.until("turn.finished")
+
+    assert {source["chapter"] for source in sources["sources"]} <= {"roots"}
+    assert "carbon dioxide" not in str(chat_model.last.body)
+
+
+async def test_a_server_that_ends_saves_what_was_said_as_interrupted(
+    tab, conversation, chat_model, traces
+):
+    chat_model.answers("Light ", WAIT)
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.delta")
+
+    await turns.interrupt_all(timeout_seconds=5)
+
+    answer = await answer_in(conversation)
+    assert (answer.text, answer.status) == ("Light ", Message.Status.INTERRUPTED)
+    assert traces.last.status is Status.INTERRUPTED
+
+
+async def test_an_answer_whose_process_died_does_not_block_the_conversation(
+    tab, conversation, chat_model
+):
+    dead = await conversation.messages.acreate(
+        role="assistant", status="running", text="Half an", saved_at="2026-01-01T00:00Z"
+    )
+    chat_model.answers("Light into sugar.")
+
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.finished")
+
+    await dead.arefresh_from_db()
+    assert (dead.status, dead.text) == (Message.Status.INTERRUPTED, "Half an")
+
+
+async def test_partial_text_is_saved_while_the_answer_is_written(tab, conversation, chat_model):
+    chat_model.answers("Light ", WAIT)
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.delta")
+
+    await wait_for_text(conversation, "Light ")
+
+    chat_model.release()
+    await tab.until("turn.finished")
+
+
+async def wait_for_text(conversation, text: str) -> None:
+    """Wait for the row of the running answer to hold a text."""
+    import asyncio
+
+    async with asyncio.timeout(5):
+        while (await answer_in(conversation)).text != text:
+            await asyncio.sleep(0.05)
