@@ -124,6 +124,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "learning/locked_out.html"
 
 # --- Languages and time -------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

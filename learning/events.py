@@ -13,6 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from learning.rendering import render_blocks
+
 Event = dict[str, Any]
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -114,6 +116,7 @@ def source(citation) -> Event:
         "chapter": citation.chapter.slug if citation.chapter else "",
         "url": citation.url,
         "quote": citation.quote,
+        "quote_html": "".join(render_blocks(citation.quote)),
         "score": round(citation.score, 4),
     }
 

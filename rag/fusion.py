@@ -21,7 +21,7 @@ def score_fusion(scores: Sequence[np.ndarray], weights: Sequence[float]) -> np.n
     fused = np.zeros(len(scores[0]) if scores else 0, dtype=np.float32)
     for values, weight in zip(scores, weights, strict=True):
         spread = float(values.std()) if len(values) else 0.0
-        if weight and spread > 1e-9:
+        if spread > 1e-9:
             fused += weight * (values - values.mean()) / spread
     return fused
 

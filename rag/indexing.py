@@ -2,9 +2,9 @@
 
 Documents whose title, text, chunker and embedding model are unchanged are shared with the active
 version and cost a hash. The rest is written by `index_writer` into the version being built;
-students search the active one until a single transaction switches. A run that is killed leaves its
-documents behind, and the next one takes them over. Of two runs on one collection, the one that
-began later wins, as it has read the newer text.
+students search the active one until a single transaction switches. What a killed run has embedded
+is found by its hash in the next. Of two runs on one collection the one that began later wins, as
+it has read the newer text.
 """
 
 import logging
@@ -152,7 +152,6 @@ class _Run:
         if active is not None:
             rows = active.documents.values_list("key", "pk", "content_hash")
             former = {key: (pk, content_hash) for key, pk, content_hash in rows}
-        stored = {} if self.full else self._stored_revisions()
         kept: list[int] = []
         pending: list[PendingDocument] = []
         seen: set[str] = set()
@@ -178,19 +177,9 @@ class _Run:
                 report.added += 1
             else:
                 report.changed += 1
-            if (document.key, content_hash) in stored:
-                kept.append(stored[document.key, content_hash])
-            else:
-                pending.append(PendingDocument(document, content_hash, former_id))
+            pending.append(PendingDocument(document, content_hash, former_id))
         report.removed += len(former.keys() - seen)
         return kept, pending
-
-    def _stored_revisions(self) -> dict[tuple[str, str], int]:
-        rows = Document.objects.filter(collection=self.collection).order_by("pk")
-        return {
-            (key, content_hash): pk
-            for key, content_hash, pk in rows.values_list("key", "content_hash", "pk")
-        }
 
     def _content_hash(self, document: SourceDocument) -> str:
         return digest(

@@ -152,8 +152,7 @@ def _jieba():
         warnings.simplefilter("ignore")  # its sources have invalid escape sequences
         import jieba
 
-    jieba.default_logger.handlers.clear()  # it prints to stderr past every logging configuration
-    jieba.setLogLevel(logging.WARNING)
+    jieba.setLogLevel(logging.WARNING)  # it prints to stderr past every logging configuration
     cutter = jieba.Tokenizer()
     folder = Path(settings.DATA_DIR) / "cache"
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,10 +2,14 @@
 
 import pytest
 
-from learning.models import Chapter, Course, Enrolment, User
 from tracing import recorder
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+
+def pytest_collection_modifyitems(items):
+    # Playwright's event loop runs until the session ends, and async tests cannot run beside it.
+    items.sort(key=lambda item: "tests/browser/" in item.path.as_posix())
 
 
 @pytest.fixture(autouse=True)
@@ -27,30 +31,36 @@ def recorded(transactional_db):
     recorder.use_recorder(before)
 
 
-def person(username: str, **kwargs) -> User:
-    return User.objects.create_user(username, f"{username}@example.org", username, **kwargs)
+def person(username: str, **kwargs):
+    # Imported here: where tracing is tested alone, users are Django's and there are no courses.
+    from django.contrib.auth import get_user_model
+
+    users = get_user_model().objects
+    return users.create_user(username, f"{username}@example.org", username, **kwargs)
 
 
 @pytest.fixture
-def alice(db) -> User:
+def alice(db):
     """A student, enrolled in `course`."""
     return person("alice")
 
 
 @pytest.fixture
-def bob(db) -> User:
+def bob(db):
     """Another student, enrolled too, who may not see what is Alice's."""
     return person("bob")
 
 
 @pytest.fixture
-def staff(db) -> User:
+def staff(db):
     return person("staff", is_staff=True, is_superuser=True)
 
 
 @pytest.fixture
-def course(alice, bob) -> Course:
+def course(alice, bob):
     """A course of two chapters about plants, with Alice and Bob in it; not indexed."""
+    from learning.models import Chapter, Course, Enrolment
+
     course = Course.objects.create(slug="plants", title="Plants", is_open=True)
     Chapter.objects.create(
         course=course,

@@ -42,6 +42,10 @@ class TraceAdmin(AdminBase):
         # The list shows none of the content, and content is what makes a row large.
         return super().get_queryset(request).defer("input", "output", "metadata", "tags")
 
+    def get_object(self, request, object_id, from_field=None):
+        # The page shows all of it: one query, not one more for each deferred field.
+        return self.get_queryset(request).defer(None).filter(pk=object_id).first()
+
     def has_add_permission(self, request):
         return False
 

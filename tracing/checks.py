@@ -20,7 +20,7 @@ def check_settings(app_configs, **kwargs):
                 id="tracing.E001",
             )
         )
-    for name in ("EXPORTER", "RECORDER", "MASK"):
+    for name in ("EXPORTER", "RECORDER", "MASK", "SESSION_URL"):
         path = conf.get(name)
         try:
             import_string(path) if path else None

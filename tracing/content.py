@@ -23,76 +23,128 @@ from django.utils.module_loading import import_string
 from tracing import conf
 
 MAX_DEPTH = 20
-MAX_ITEMS = 2_000
+MAX_ITEMS = 2_000  # of one list or mapping
+MAX_VALUES = 50_000  # of the whole: a structure that holds itself twice has no end
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+
+Mask = Callable[[str], str]
 
 
 def storable(value: Any) -> Any:
     """Return `value` as JSON data that is masked and within `MAX_FIELD_BYTES`."""
-    mask = import_string(conf.get("MASK"))
-    safe = json_safe(value, mask)
-    limit = conf.get("MAX_FIELD_BYTES")
-    # Each leaf is cut on its own first; halve that until the whole fits.
-    longest = limit
-    while (size := _size(safe)) > limit and longest > 50:
-        longest = min(longest, size) // 2
-        safe = _cut_leaves(safe, longest)
-    if _size(safe) > limit:
-        safe = cut(json.dumps(safe, ensure_ascii=False), limit // 2)
-    return safe
+    safe = fitting = json_safe(value, the_mask())
+    limit = longest = conf.get("MAX_FIELD_BYTES")
+    # Each text is cut on its own; halve what one may take until the whole fits. What is cut is
+    # always the whole text: a cut in a cut could not say how much is missing.
+    while _size(fitting) > limit:
+        longest //= 2
+        if longest < 50:  # too many small things: one text of them all
+            return cut_to_bytes(json.dumps(safe, ensure_ascii=False), limit)
+        fitting = _cut_texts(safe, longest)
+    return fitting
 
 
-def text(value: str, *, longest: int = 2_000) -> str:
-    """Return a short text (a name, a status message) masked and within `longest` characters."""
-    mask = import_string(conf.get("MASK"))
-    return cut(_clean(value, mask), longest)
+def text(value: Any, *, longest: int = 2_000) -> str:
+    """Return a text (a status message, a comment) masked and within about `longest` characters."""
+    return cut(_clean(value, the_mask()), longest)
 
 
-def json_safe(value: Any, mask: Callable[[str], str] = lambda text: text, depth: int = 0) -> Any:
+def label(value: Any, *, longest: int) -> str:
+    """Return a name masked and within exactly `longest` characters; "" for None."""
+    return "" if value is None else _clean(value, the_mask())[:longest]
+
+
+def identifier(value: Any, *, longest: int) -> str:
+    """Return an id within `longest` characters, not masked: rows are found by it."""
+    return "" if value is None else _clean(value, str)[:longest]
+
+
+def the_mask() -> Mask:
+    """Return the function that hides secrets. One that cannot be had lets nothing through."""
+    try:
+        return import_string(conf.get("MASK"))
+    except ImportError as error:
+        return _refusing(error)
+
+
+def json_safe(value: Any, mask: Mask = str) -> Any:
     """Return `value` as what JSON can hold: dict, list, str, int, float, bool, None."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _clean(str(value), mask)
-    if isinstance(value, Enum):
-        return json_safe(value.value, mask, depth)
-    if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(value)
-    if depth >= MAX_DEPTH:
-        return f"<{type(value).__name__}, nested too deep>"
-    if isinstance(value, Mapping):
-        return {
-            _clean(str(key), mask): json_safe(item, mask, depth + 1)
-            for key, item in _some(list(value.items()))
-        }
-    if isinstance(value, list | tuple | set | frozenset):
-        items = [json_safe(item, mask, depth + 1) for item in _some(list(value))]
-        if len(value) > MAX_ITEMS:
-            items.insert(MAX_ITEMS // 2, f"… {len(value) - MAX_ITEMS} items left out …")
-        return items
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"<{len(value)} bytes>"
-    if isinstance(value, UUID | Decimal | Promise):
-        return _clean(str(value), mask)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Model):
-        return f"<{value._meta.label} {value.pk}>"
-    if isinstance(value, QuerySet):
-        return f"<QuerySet of {value.model._meta.label}>"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return json_safe(fields, mask, depth)
-    if callable(getattr(value, "model_dump", None)):  # pydantic
-        return json_safe(value.model_dump(), mask, depth + 1)
-    if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy
-        shape = "×".join(map(str, value.shape))
-        return f"<array {shape}>" if value.shape else json_safe(value.tolist(), mask, depth)
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+    return _Reading(mask).read(value, 0)
+
+
+class _Reading:
+    """One walk through a value. What cannot be read is described; nothing raises."""
+
+    def __init__(self, mask: Mask):
+        self.mask = mask
+        self.values_left = MAX_VALUES
+
+    def read(self, value: Any, depth: int) -> Any:
+        self.values_left -= 1
+        try:
+            return self._read(value, depth)
+        except Exception as error:
+            return f"<{_type_name(value)}, not readable: {type(error).__name__}>"
+
+    def _read(self, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, Enum):
+            return self.read(value.value, depth + 1)
+        if isinstance(value, str):
+            return _clean(value, self.mask)
+        if isinstance(value, int):
+            return int(value) if -(2**63) <= value < 2**63 else _clean(value, self.mask)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else str(float(value))
+        if depth >= MAX_DEPTH or self.values_left <= 0:
+            return f"<{_type_name(value)}, not followed further>"
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, list | tuple | set | frozenset):
+            return self._items(list(value), depth)
+        if isinstance(value, bytes | bytearray | memoryview):
+            return f"<{len(value)} bytes>"
+        if isinstance(value, UUID | Decimal | Promise):
+            return _clean(value, self.mask)
+        if isinstance(value, datetime | date | time):
+            return value.isoformat()
+        if isinstance(value, timedelta):
+            return value.total_seconds()
+        if isinstance(value, Model):
+            return f"<{value._meta.label} {value.pk}>"
+        if isinstance(value, QuerySet):
+            return f"<QuerySet of {value.model._meta.label}>"
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+            return self.read(fields, depth + 1)
+        if callable(getattr(value, "model_dump", None)) and not isinstance(value, type):  # pydantic
+            return self.read(value.model_dump(), depth + 1)
+        if hasattr(value, "tolist") and hasattr(value, "shape"):  # NumPy
+            shape = "×".join(map(str, value.shape))
+            return f"<array {shape}>" if value.shape else self.read(value.tolist(), depth + 1)
+        return f"<{_type_name(value)}>"
+
+    def _mapping(self, value: Mapping, depth: int) -> dict[str, Any]:
+        items = list(value.items())
+        found = {}
+        for key, item in _some(items):
+            if self.values_left <= 0:
+                break
+            found[_clean(key, self.mask)] = self.read(item, depth + 1)
+        if len(items) > len(found):
+            found["…"] = f"{len(items) - len(found)} items left out"
+        return found
+
+    def _items(self, items: list, depth: int) -> list:
+        found = []
+        for item in _some(items):
+            if self.values_left <= 0:
+                break
+            found.append(self.read(item, depth + 1))
+        if len(items) > len(found):
+            found.insert(MAX_ITEMS // 2, f"… {len(items) - len(found)} items left out …")
+        return found
 
 
 def cut(value: str, longest: int) -> str:
@@ -100,18 +152,38 @@ def cut(value: str, longest: int) -> str:
     if len(value) <= longest:
         return value
     head, tail = longest * 2 // 3, longest // 3
-    return f"{value[:head]}… [{len(value) - head - tail} characters cut] …{value[-tail:]}"
+    missing = len(value) - head - tail
+    return f"{value[:head]}… [{missing} characters cut] …{value[len(value) - tail :]}"
 
 
-EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+def cut_to_bytes(value: str, longest: int) -> str:
+    """Shorten a text to about `longest` bytes of ASCII-escaped JSON: six to a Chinese character."""
+    shortened, characters = cut(value, longest), longest
+    while characters > 20 and _size(shortened) > longest:
+        characters = characters * 3 // 4
+        shortened = cut(value, characters)
+    return shortened
+
+
+# Bounded by what the words are made of, not by \b: in 电话13812345678 there is no such border. The
+# letters end before the Chinese ones, which do not belong to an address. Possessive (`++`), so that
+# no text, however odd, takes longer than its length.
+_LETTER = "0-9A-Za-z_\u00c0-\u1fff"
+EMAIL = re.compile(rf"(?<![{_LETTER}.%+-])[{_LETTER}.%+-]++@[{_LETTER}-]++(?:\.[{_LETTER}-]++)++")
 API_KEY = re.compile(
-    r"\b(?:(?:sk|pk|rk)-[\w-]{12,}|gh[pousr]_\w{20,}|AKIA[A-Z0-9]{16}|xox[abp]-[\w-]{10,})"
+    r"(?<![0-9A-Za-z])(?:(?:sk|pk|rk)-(?=[A-Za-z_-]{0,40}\d)[0-9A-Za-z_-]{12,}"
+    r"|gh[pousr]_\w{20,}|hf_[0-9A-Za-z]{20,}|AKIA[A-Z0-9]{16}|AIza[0-9A-Za-z_-]{30,}"
+    r"|xox[abp]-[0-9A-Za-z-]{10,}|[0-9a-f]{32}\.[0-9A-Za-z]{16}(?![0-9A-Za-z]))"
 )
-BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/-]{16,}=*")
-CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
+BEARER = re.compile(r"(?i)\b(bearer\s{1,4})(?=[^\s\d]{0,40}\d)[0-9a-z_.~+/-]{16,}=*")
+CARD = re.compile(
+    r"(?<![0-9A-Za-z_])(?<!\d\.)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?"
+    r"|\d{4}([ -])\d{6}\2\d{5})(?![0-9A-Za-z_]|\.\d)"
+)
 PHONE = re.compile(
-    r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)|\d{1,4})(?:[ .-]?\d{2,4}){2,4}|1[3-9]\d{9}"
-    r"|\(\d{3}\) ?\d{3}-\d{4}|\d{3}-\d{3}-\d{4})(?![\w.-]?\d)"
+    r"(?<![0-9A-Za-z_.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)|\d{1,4})(?:[ .-]?\d{2,4}){2,4}"
+    r"|1[3-9]\d([ -]?)\d{4}\1\d{4}|\(\d{3}\) ?\d{3}-\d{4}|\d{3}-\d{3}-\d{4})"
+    r"(?![0-9A-Za-z_.-]?\d)"
 )
 
 
@@ -120,25 +192,48 @@ def mask_secrets(value: str) -> str:
     value = EMAIL.sub("[e-mail]", value) if "@" in value else value
     value = API_KEY.sub("[key]", value)
     value = BEARER.sub(r"\1[key]", value)
-    value = CARD.sub(lambda match: "[card]" if _is_card(match[0]) else match[0], value)
+    value = CARD.sub(_hidden_card, value)
     return PHONE.sub("[phone]", value)
 
 
+def _hidden_card(match: re.Match) -> str:
+    number = match[0]
+    if _is_card(number):
+        return "[card]"
+    # Four groups of four, and behind them a check code that is no part of the number.
+    return f"[card]{number[19:]}" if number[19:] and _is_card(number[:19]) else number
+
+
 def _is_card(value: str) -> bool:
-    """Luhn's check: what is a card number and what is just a long number of a lesson."""
+    """What issuers begin with, and Luhn's check: else it is just a long number of a lesson."""
     digits = [int(digit) for digit in value if digit.isdigit()]
     doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2]]
-    return 13 <= len(digits) <= 19 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    begins = digits[0] in (3, 4, 5, 6) or (digits[0] == 2 and 2 <= digits[1] <= 7)
+    return begins and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-def _clean(value: str, mask: Callable[[str], str]) -> str:
+def _clean(value: Any, mask: Mask) -> str:
     # PostgreSQL's JSON holds no NUL; half a surrogate pair spoils a whole batch at Langfuse.
-    value = LONE_SURROGATES.sub("\ufffd", value).replace("\x00", "")
+    value = LONE_SURROGATES.sub("\ufffd", str(value)).replace("\x00", "")
     try:
-        return mask(value)
+        masked = mask(value)
+        if not isinstance(masked, str):
+            raise TypeError("a mask returns text")
     except Exception as error:
         # Content that could not be masked is not kept: better no words than a secret.
         return f"[not kept: masking failed with {type(error).__name__}]"
+    return masked
+
+
+def _refusing(error: Exception) -> Mask:
+    def mask(value: str) -> str:
+        raise error
+
+    return mask
+
+
+def _type_name(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _some(items: list) -> list:
@@ -152,13 +247,11 @@ def _size(value: Any) -> int:
     return len(json.dumps(value))
 
 
-def _cut_leaves(value: Any, longest: int) -> Any:
+def _cut_texts(value: Any, longest: int) -> Any:
     if isinstance(value, str):
-        # Counted as it is sent: a Chinese character takes six bytes of ASCII-escaped JSON.
-        bytes_each = _size(value) / max(len(value), 1)
-        return cut(value, max(20, int(longest / bytes_each)))
+        return cut_to_bytes(value, longest)
     if isinstance(value, dict):
-        return {key: _cut_leaves(item, longest) for key, item in value.items()}
+        return {key: _cut_texts(item, longest) for key, item in value.items()}
     if isinstance(value, list):
-        return [_cut_leaves(item, longest) for item in value]
+        return [_cut_texts(item, longest) for item in value]
     return value

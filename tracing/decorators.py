@@ -11,15 +11,13 @@ from collections.abc import Callable
 
 from tracing.observations import Observation, Span
 
-_END = object()
-
 
 def traced(function: Callable | None = None, *, name: str = "") -> Callable:
     """Trace every call: arguments by name as input, the result as output.
 
     Works on functions, coroutine functions, generators and async generators; what a generator
     yielded is joined when it is all text, else kept as a list. `self` and `cls` are left out, and
-    a function without arguments has no input at all.
+    a function without arguments has no input at all. Generators can be sent to and thrown into.
     """
     if function is None:
         return functools.partial(traced, name=name)
@@ -35,20 +33,30 @@ def traced(function: Callable | None = None, *, name: str = "") -> Callable:
         async def wrapper(*args, **kwargs):
             watched = _Watched(observe(args, kwargs))
             inner = function(*args, **kwargs)
+            step, given = inner.asend, None
             try:
                 while True:
-                    with watched.observation.innermost():
-                        item = await anext(inner, _END)
-                    if item is _END:
+                    try:
+                        with watched.observation.innermost():
+                            item = await step(given)
+                    except StopAsyncIteration:
                         break
                     watched.items.append(item)
-                    yield item
+                    try:
+                        step, given = inner.asend, (yield item)
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:
+                        step, given = inner.athrow, error
             except BaseException as error:
                 watched.error = error
                 raise
             finally:
-                watched.end()
-                await inner.aclose()
+                try:
+                    with watched.observation.innermost():
+                        await inner.aclose()
+                finally:
+                    watched.end()
 
     elif inspect.isgeneratorfunction(function):
 
@@ -56,20 +64,30 @@ def traced(function: Callable | None = None, *, name: str = "") -> Callable:
         def wrapper(*args, **kwargs):
             watched = _Watched(observe(args, kwargs))
             inner = function(*args, **kwargs)
+            step, given = inner.send, None
             try:
                 while True:
-                    with watched.observation.innermost():
-                        item = next(inner, _END)
-                    if item is _END:
-                        break
+                    try:
+                        with watched.observation.innermost():
+                            item = step(given)
+                    except StopIteration as end:
+                        return end.value
                     watched.items.append(item)
-                    yield item
+                    try:
+                        step, given = inner.send, (yield item)
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:
+                        step, given = inner.throw, error
             except BaseException as error:
                 watched.error = error
                 raise
             finally:
-                watched.end()
-                inner.close()
+                try:
+                    with watched.observation.innermost():
+                        inner.close()
+                finally:
+                    watched.end()
 
     elif inspect.iscoroutinefunction(function):
 

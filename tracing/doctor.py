@@ -151,9 +151,10 @@ def _read_back(exporter: LangfuseExporter, trace_id: str):
 
 def _differences(shown) -> list[str]:
     usage = shown.observations[0].usage if shown.observations else None
+    keeps_content = conf.get("CAPTURE_CONTENT")
     found = {
-        "input": bool(shown.input),
-        "output": bool(shown.output),
+        "input": bool(shown.input) or not keeps_content,
+        "output": bool(shown.output) or not keeps_content,
         "the step": bool(shown.observations),
         "tokens": usage is not None and (usage.input, usage.output, usage.total) == (3, 2, 5),
         "latency": bool(shown.latency and shown.latency > 0),

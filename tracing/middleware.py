@@ -9,7 +9,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 from tracing.attribution import attributed, pseudonym
 
-REQUEST_ID = re.compile(r"^[\w.:-]{8,64}$")
+REQUEST_ID = re.compile(r"[\w.:-]{8,64}", re.ASCII)
 
 
 @sync_and_async_middleware
@@ -62,4 +62,4 @@ class TracingASGIMiddleware:
 
 def request_id(given: str) -> str:
     """Return the id a proxy gave this request where it is a sane one, else a new one."""
-    return given if REQUEST_ID.match(given) else uuid.uuid4().hex
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import time
 import uuid
 from contextlib import contextmanager
@@ -78,17 +79,17 @@ class Score:
 _current: ContextVar[Trace | Observation | None] = ContextVar("tracing_current", default=None)
 
 
-def _harmless(method):
+def _harmless(function):
     """Keep a fault of ours out of the caller's way: logged in production, raised under test."""
 
-    @functools.wraps(method)
-    def wrapper(self, *args, **kwargs):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
         try:
-            return method(self, *args, **kwargs)
+            return function(*args, **kwargs)
         except Exception:
             if conf.get("RAISE_ERRORS"):
                 raise
-            logger.exception("tracing failed in %s; the traced code goes on", method.__qualname__)
+            logger.exception("tracing failed in %s; the traced code goes on", function.__qualname__)
             return None
 
     return wrapper
@@ -126,7 +127,7 @@ class _Timed:
             return
         if error is None:
             self.status = Status.OK
-        elif isinstance(error, asyncio.CancelledError):
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             self.status, self.status_message = Status.CANCELLED, "stopped"
         elif isinstance(error, KeyboardInterrupt | SystemExit):
             self.status, self.status_message = Status.INTERRUPTED, type(error).__name__
@@ -226,8 +227,8 @@ class Observation(_Timed):
     @_harmless
     def _enter(self) -> None:
         parent = _current.get()
-        if parent is None:
-            parent = self._own_trace = Trace(self.name, input=self.input).__enter__()
+        if parent is None or parent.trace.ended_at is not None:
+            parent = self._own_trace = self._trace_of_its_own(parent).__enter__()
         self.trace = parent.trace
         self.parent_id = None if parent is self.trace else parent.id
         self.started_at = self.trace.now()
@@ -238,11 +239,20 @@ class Observation(_Timed):
     def _exit(self, error: BaseException | None) -> None:
         self.leave_context()
         self._settle(error)
-        if self.trace is not None:
+        if self.trace is not None and self.ended_at is None:
             self.ended_at = self.trace.now()
         if self._own_trace is not None:
             self._own_trace.output = self.output
+            self._own_trace.status = self.status
+            self._own_trace.status_message = self.status_message
             self._own_trace._exit(error)
+
+    def _trace_of_its_own(self, ended: Trace | Observation | None) -> Trace:
+        # In a task that outlived its trace, the work still belongs to the same person.
+        whose = {}
+        if ended is not None:
+            whose = {"user_id": ended.trace.user_id, "session_id": ended.trace.session_id}
+        return Trace(self.name, input=self.input, **whose)
 
     def leave_context(self) -> None:
         super().leave_context()
@@ -308,8 +318,11 @@ def current_trace() -> Trace | None:
     return block.trace if block is not None else None
 
 
-def score(trace_id: str, name: str, value: float | None, *, comment: str = "") -> Score:
+@_harmless
+def score(trace_id: str, name: str, value: float | None, *, comment: str = "") -> Score | None:
     """Judge a trace, now or long after it ended. The same name replaces; None takes back."""
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"a score is a finite number, not {value}")
     judged = Score(
         id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{trace_id}:{name}")),
         trace_id=trace_id,
@@ -324,5 +337,8 @@ def score(trace_id: str, name: str, value: float | None, *, comment: str = "") -
 def _describe(error: BaseException | str) -> str:
     if isinstance(error, str):
         return error
-    words = str(error).strip()
+    try:
+        words = str(error).strip()
+    except Exception:
+        words = ""  # an error that cannot say what it is
     return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -6,14 +6,16 @@ that dies while sending gives its rows back by itself.
 """
 
 import logging
+import math
 import os
 import random
 import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import close_old_connections, connections
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -34,6 +36,7 @@ LEASE = timedelta(seconds=120)
 IDLE_SECONDS = 15.0  # how often an idle sender looks for rows that other processes left
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 300.0
+FORBIDDEN_SECONDS = 60.0  # a wrong key does not mend itself
 
 Row = TraceRecord | ScoreRecord
 
@@ -126,15 +129,17 @@ def _settle(model: type[Row], rows: list[Row], receipt: Receipt, sent: Sent) -> 
 
 
 def _keep(model: type[Row], rows: list[Row], error: Exception) -> None:
-    attempts = max(row.export_attempts for row in rows) + 1
-    pause = backoff_seconds(attempts)
-    if isinstance(error, ExportForbidden):
-        pause = max(pause, 60.0)
-    model.objects.filter(pk__in=[row.pk for row in rows]).update(
-        export_attempts=F("export_attempts") + 1,
-        export_error=content.text(str(error)),
-        export_after=timezone.now() + timedelta(seconds=pause),
-    )
+    words = content.text(error)
+    for row in rows:
+        # By its own count: what is new does not wait as long as what has failed for an hour.
+        pause = backoff_seconds(row.export_attempts + 1)
+        if isinstance(error, ExportForbidden):
+            pause = max(pause, FORBIDDEN_SECONDS)
+        model.objects.filter(pk=row.pk, export_after=row.export_after).update(
+            export_attempts=row.export_attempts + 1,
+            export_error=words,
+            export_after=timezone.now() + timedelta(seconds=pause),
+        )
 
 
 def backoff_seconds(attempts: int) -> float:
@@ -150,6 +155,7 @@ class Sender:
         self.exporter = exporter
         self._wake = threading.Event()
         self._stop = threading.Event()
+        self._deadline = math.inf
         self._thread = threading.Thread(target=self._run, name="tracing-outbox", daemon=True)
         self._thread.start()
 
@@ -157,6 +163,8 @@ class Sender:
         self._wake.set()
 
     def stop(self, timeout_seconds: float) -> None:
+        """End after what is being sent, within the time: the rest stays in the rows."""
+        self._deadline = time.monotonic() + timeout_seconds
         self._stop.set()
         self._wake.set()
         self._thread.join(timeout_seconds)
@@ -188,7 +196,7 @@ class Sender:
                     logger.warning("traces wait for Langfuse: %s", sent.error)
                 return failures + 1
             failures = 0
-            if not sent:
+            if not sent or time.monotonic() > self._deadline:
                 return 0
 
 

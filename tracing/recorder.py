@@ -91,10 +91,10 @@ class ThreadRecorder(Recorder):
         self._closing = threading.Event()
 
     def started(self, trace):
-        self._put(("trace", trace))
+        self._put(("started", trace))
 
     def finished(self, trace):
-        self._put(("trace", trace))
+        self._put(("finished", trace))
 
     def scored(self, score):
         self._put(("score", score))
@@ -131,7 +131,7 @@ class ThreadRecorder(Recorder):
         try:
             while True:
                 entries = self._next_entries()
-                self._write_until_written([e for e in entries if e[0] in ("trace", "score")])
+                self._write_until_written([e for e in entries if e[0] not in ("flush", "close")])
                 for kind, event in entries:
                     if kind == "flush":
                         event.set()
@@ -151,11 +151,12 @@ class ThreadRecorder(Recorder):
 
     def _write_until_written(self, entries: list[tuple]) -> None:
         rows = _rows(entries)
+        write = _write
         pause = 0.1
         while rows:
             try:
                 close_old_connections()
-                _write(rows)
+                write(rows)
                 break
             except (OperationalError, InterfaceError) as error:
                 # Locked, full, restarting: trying again can help.
@@ -167,17 +168,17 @@ class ThreadRecorder(Recorder):
                 time.sleep(pause)
                 pause = min(pause * 2, 5.0)
             except Exception:
-                if len(entries) == 1:
+                # One row that the database will not take: write the others, set that one aside.
+                if len(entries) > 1:
+                    for entry in entries:
+                        self._write_until_written([entry])
+                    return
+                if write is _write_what_can_be:
                     logger.exception("a trace could not be written and is lost")
                     return
-                # One row that the database will not take: write the others, set that one aside.
-                for entry in entries:
-                    self._write_until_written([entry])
-                return
+                write = _write_what_can_be
         if rows:
-            from tracing import outbox
-
-            outbox.wake()
+            _wake_outbox()
 
     def _drop_what_is_too_much(self) -> None:
         dropped = 0
@@ -204,11 +205,14 @@ def _rows(entries: list[tuple]) -> list[models.Model]:
             if kind == "score":
                 built.append(rows.score_row(entry, now=timezone.now()))
                 continue
-            # A trace that still runs is written without its steps. It may change while it is read
-            # here; the entry of its end follows and writes it whole.
-            steps = list(enumerate(entry.observations)) if entry.ended_at is not None else []
-            built.append(rows.trace_row(entry))
-            built.extend(rows.observation_row(step, entry, place) for place, step in steps)
+            row = rows.trace_row(entry)
+            if kind == "finished":
+                steps = enumerate(list(entry.observations))
+                built += [row, *(rows.observation_row(step, entry, place) for place, step in steps)]
+            elif row.ended_at is None:
+                # Still running: without its steps. Had it ended while it was read here, its end
+                # would follow and write it whole; half of it must not be sent.
+                built.append(row)
         except Exception:
             logger.exception("no row could be made of %s %s", kind, entry.id)
     return built
@@ -220,14 +224,39 @@ def _write(rows: list[models.Model]) -> None:
         by_model.setdefault(type(row), []).append(row)
     with transaction.atomic():
         for model, group in by_model.items():
-            fields = [field.name for field in model._meta.concrete_fields if not field.primary_key]
-            model.objects.bulk_create(
-                group,
-                batch_size=500,
-                update_conflicts=True,
-                unique_fields=["id"],
-                update_fields=fields,
-            )
+            _upsert(model, group)
+
+
+def _write_what_can_be(rows: list[models.Model]) -> None:
+    """Write the rows of one entry one by one: a bad step must not cost its trace."""
+    with transaction.atomic():
+        for row in rows:
+            try:
+                with transaction.atomic():
+                    _upsert(type(row), [row])
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:
+                logger.exception("%r could not be written and is lost", row)
+                if row is rows[0]:
+                    return  # without their trace the steps have nowhere to go
+
+
+def _upsert(model: type[models.Model], rows: list[models.Model]) -> None:
+    fields = [field.name for field in model._meta.concrete_fields if not field.primary_key]
+    model.objects.bulk_create(
+        rows, batch_size=500, update_conflicts=True, unique_fields=["id"], update_fields=fields
+    )
+
+
+def _wake_outbox() -> None:
+    from tracing import outbox
+
+    try:
+        outbox.wake()
+    except Exception:
+        # An exporter that cannot be built must not end the thread that writes.
+        logger.exception("the outbox does not start; traces wait in the database")
 
 
 _recorder: Recorder | None = None

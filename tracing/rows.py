@@ -1,5 +1,6 @@
 """Turn what was alive into rows: content made storable, times and tokens summed up."""
 
+import json
 import os
 import socket
 import time
@@ -9,6 +10,9 @@ from typing import Any
 from tracing import conf, content
 from tracing.models import ExportState, ObservationRecord, ScoreRecord, TraceRecord
 from tracing.observations import Generation, Observation, Score, Trace, Usage
+
+MAX_TAGS = 50
+LARGEST_COUNT = 2**31 - 1  # of PostgreSQL's integer
 
 _STARTED = int(time.time())
 
@@ -23,13 +27,13 @@ def trace_row(trace: Trace) -> TraceRecord:
     answering = answering_generation(trace)
     return TraceRecord(
         id=trace.id,
-        user_id=trace.user_id[:100],
-        session_id=trace.session_id[:100],
-        request_id=trace.request_id[:64],
-        release=trace.release[:100],
-        tags=content.storable(trace.tags),
+        user_id=content.identifier(trace.user_id, longest=100),
+        session_id=content.identifier(trace.session_id, longest=100),
+        request_id=content.identifier(trace.request_id, longest=64),
+        release=content.identifier(trace.release, longest=100),
+        tags=[content.label(tag, longest=200) for tag in trace.tags[:MAX_TAGS]],
         process=this_process(),
-        model=answering.model[:200] if answering else "",
+        model=content.label(answering.model, longest=200) if answering else "",
         first_token_ms=_first_token_ms(answering, since=trace.started_at),
         export_state=_export_state(ended=trace.ended_at is not None),
         **_recorded(trace, metadata={"status": trace.status.value}),
@@ -41,8 +45,8 @@ def observation_row(observation: Observation, trace: Trace, position: int) -> Ob
     """Return the row of a step; `position` is its place in the order of beginning."""
     model, parameters, usage, first_token_ms, metadata = "", {}, None, None, {}
     if isinstance(observation, Generation):
-        model = observation.model[:200]
-        parameters = content.storable(observation.model_parameters)
+        model = content.label(observation.model, longest=200)
+        parameters = _flat(content.storable(observation.model_parameters))
         usage = observation.usage
         first_token_ms = _first_token_ms(observation, since=observation.started_at)
         metadata = {"duration_ms": observation.duration_ms}
@@ -66,9 +70,9 @@ def score_row(score: Score, *, now: datetime) -> ScoreRecord:
     return ScoreRecord(
         id=score.id,
         trace_id=score.trace_id,
-        name=score.name[:100],
+        name=content.label(score.name, longest=100),
         value=score.value,
-        comment=content.text(score.comment),
+        comment=content.text(score.comment) if conf.get("CAPTURE_CONTENT") else "",
         updated_at=now,
         export_state=_export_state(ended=True),
     )
@@ -99,9 +103,9 @@ def _total_usage(trace: Trace, answering: Generation | None) -> Usage | None:
     if not usages:
         return None
     return Usage(
-        input=sum(usage.input or 0 for usage in usages),
-        output=sum(usage.output or 0 for usage in usages),
-        total=sum(usage.total or 0 for usage in usages),
+        input=sum(_count(usage.input) or 0 for usage in usages),
+        output=sum(_count(usage.output) or 0 for usage in usages),
+        total=sum(_count(usage.total) or 0 for usage in usages),
         is_estimate=any(usage.is_estimate for usage in usages),
     )
 
@@ -109,7 +113,7 @@ def _total_usage(trace: Trace, answering: Generation | None) -> Usage | None:
 def _recorded(timed: Trace | Observation, *, metadata: dict) -> dict[str, Any]:
     keeps_content = conf.get("CAPTURE_CONTENT")
     return {
-        "name": timed.name[:200],
+        "name": content.label(timed.name, longest=200),
         "status": timed.status.value,
         "status_message": content.text(timed.status_message) if keeps_content else "",
         "input": content.storable(timed.input) if keeps_content else None,
@@ -124,10 +128,25 @@ def _recorded(timed: Trace | Observation, *, metadata: dict) -> dict[str, Any]:
 def _tokens(usage: Usage | None) -> dict[str, Any]:
     usage = usage or Usage()
     return {
-        "input_tokens": usage.input,
-        "output_tokens": usage.output,
-        "total_tokens": usage.total,
+        "input_tokens": _count(usage.input),
+        "output_tokens": _count(usage.output),
+        "total_tokens": _count(usage.total),
         "usage_is_estimate": usage.is_estimate,
+    }
+
+
+def _count(tokens: int | None) -> int | None:
+    # A provider's nonsense, -1 for "unknown" say, must not cost the row.
+    return tokens if isinstance(tokens, int) and 0 <= tokens <= LARGEST_COUNT else None
+
+
+def _flat(parameters: Any) -> dict[str, Any]:
+    """Langfuse takes no parameter that holds others: those become text."""
+    if not isinstance(parameters, dict):
+        return {"parameters": str(parameters)}
+    return {
+        name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+        for name, value in parameters.items()
     }
 
 

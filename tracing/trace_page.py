@@ -92,9 +92,11 @@ def reranked(row: ObservationRecord) -> list[dict]:
     candidates, results = row.input.get("candidates"), row.output.get("results")
     if not isinstance(candidates, list) or not isinstance(results, list):
         return []
-    before = {item["id"]: item for item in candidates if isinstance(item, dict) and "id" in item}
+    before = {str(item.get("id")): item for item in candidates if isinstance(item, dict)}
     return [
-        {**before.get(item.get("id"), {}), **item} for item in results if isinstance(item, dict)
+        {**before.get(str(item.get("id")), {}), **item}
+        for item in results
+        if isinstance(item, dict)
     ]
 
 

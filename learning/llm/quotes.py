@@ -169,7 +169,8 @@ def sentences(paragraph: str) -> Iterator[str]:
             end += 2
         yield _tidy(paragraph[start:end])
         start = end
-    yield _tidy(paragraph[start:])
+    if rest := _tidy(paragraph[start:]):
+        yield rest
 
 
 def _tidy(sentence: str) -> str:

@@ -74,10 +74,10 @@ class Message(models.Model):
     created_at = models.DateTimeField(_("written"), auto_now_add=True)
 
     # Of the student's row.
-    ask_id = models.CharField(
+    ask_id = models.CharField(  # noqa: DJ001 - NULL is what a unique constraint leaves out
         _("ask id"),
         max_length=100,
-        null=True,  # noqa: DJ001 - NULL is what a unique constraint leaves out
+        null=True,
         blank=True,
         help_text=_("The browser's own id for the question: asking twice with it starts one turn."),
     )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 class CourseQuerySet(models.QuerySet):
     def visible_to(self, user):
-        """The courses a person may know of: open ones, and those they are enrolled in; staff: all."""
+        """The courses a person may know of: open ones and their own; staff: all."""
         if user.is_authenticated and user.is_staff:
             return self
         if not user.is_authenticated:

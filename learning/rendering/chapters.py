@@ -20,6 +20,8 @@ from learning.rendering.markdown import new_parser, plain_text, top_level_blocks
 from learning.rendering.safety import clean_html, clean_source
 
 _PARSER = new_parser(raw_html=True)
+# What the page around the text uses; a heading "Main" becomes "main-1".
+_IDS_OF_THE_PAGE = ("main", "tutor", "question")
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -86,7 +88,7 @@ def _render(
     tokens = _PARSER.parse(clean_source(text), env)
     _turn_links(tokens, source_path, dict(chapter_urls))
 
-    blocks, contents, taken = [], [], set()
+    blocks, contents, taken = [], [], set(_IDS_OF_THE_PAGE)
     for block in top_level_blocks(tokens):
         html = clean_html(_PARSER.renderer.render(block, _PARSER.options, env)).strip()
         first, last = block[0].map or (0, 0)

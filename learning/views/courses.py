@@ -86,7 +86,7 @@ def chapter(request, course_slug, chapter_slug):
 def _cited(request) -> tuple[int, int] | None:
     """Read `?passage=1042-1622`, as a citation's address has it."""
     found = _PASSAGE.fullmatch(request.GET.get("passage", ""))
-    return (int(found[1]), int(found[2])) if found else None
+    return (int(found[1]), int(found[2])) if found and int(found[1]) < int(found[2]) else None
 
 
 def _conversation_beside(request, course, chapter):

@@ -107,10 +107,10 @@ def test_at_most_five_sentences_are_quoted():
 
 
 def test_the_passage_that_defines_comes_before_one_that_fits_better():
-    better = Passage("Limit laws: the limit laws are the laws of limit sums.")
-    defining = Passage("A **limit** is a value that outputs approach near some input point.")
+    better = Passage("By sum laws, limits obey sum laws.")
+    defining = Passage("Rain falls. A **limit** is a value that obeys laws, for some outputs.")
 
-    answer = compose("What are the laws of the limit of sums?", [better, defining])
+    answer = compose("Which sum laws does a limit obey?", [better, defining])
 
     assert answer.index("[2]") < answer.index("[1]")
 

@@ -141,6 +141,14 @@ async def test_where_no_counts_come_the_usage_is_an_estimate_and_says_so(openai_
     assert last.usage.output == model.count_tokens("Limits, slopes and sums.")
 
 
+async def test_counts_that_came_are_not_lost_to_a_later_chunk_without_any(openai_server, model):
+    counted = b'data: {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}\n\n'
+    emptied = b'data: {"choices": [], "usage": {"prompt_tokens": null}}\n\n'
+    openai_server.answers("A ", Raw(counted), Raw(emptied), "limit", usage=UsageShape.NEVER)
+
+    assert (await ask(model))[1].usage == Usage(input=5, output=2, total=7)
+
+
 async def test_why_it_ended_is_told(openai_server, model):
     openai_server.answers("A long", finish_reason="length")
 
@@ -181,7 +189,7 @@ async def test_what_is_no_text_is_passed_over(openai_server, model):
         Delta({"reasoning_content": "Let me think."}),
         "A ",
         KEEP_ALIVE,
-        Raw(b"retry: 3000\n\n"),
+        Raw(b"retry: 3000\n\ndata:\n\n"),
         Delta({"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "lim"}]}),
         "it",
         Raw(b'data: {"choices": [], "usage": null}\r\n\r\n'),
@@ -432,6 +440,8 @@ async def test_a_question_cancelled_before_the_first_word_closes_too(openai_serv
 
 async def test_one_connection_serves_question_after_question(openai_server, model):
     for _ in range(3):
+        # The end of the body arrives some time after [DONE].
+        openai_server.answers("A limit", Raw(b"data: [DONE]\n\n"), pace_seconds=0.02)
         await ask(model)
 
     assert len({request.peer for request in openai_server.requests}) == 1

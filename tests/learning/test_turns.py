@@ -1,5 +1,7 @@
 """A turn, seen from a browser tab: real socket protocol, real provider over HTTP, real rows."""
 
+import asyncio
+
 import pytest
 
 from learning import turns
@@ -308,8 +310,6 @@ async def test_partial_text_is_saved_while_the_answer_is_written(tab, conversati
 
 async def wait_for_text(conversation, text: str) -> None:
     """Wait for the row of the running answer to hold a text."""
-    import asyncio
-
     async with asyncio.timeout(5):
         while (await answer_in(conversation)).text != text:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 - a row says nothing when it changes

@@ -49,7 +49,7 @@ class WordEmbedder(Embedder):
         return self._vector(text)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(text.split()) for text in texts]
+        return [len(text.encode().split()) for text in texts]  # half surrogates raise
 
     def _vector(self, text: str) -> np.ndarray:
         vector = np.full(64, 0.01, dtype=np.float32)

@@ -141,6 +141,14 @@ def test_code_a_table_a_list_and_a_formula_stay_whole_where_they_fit():
         assert any(block.strip() in passage for passage in passages)
 
 
+def test_code_a_little_past_the_target_stays_whole_where_the_model_reads_it():
+    code = "```\n" + "a line of six words here\n" * 37 + "```"
+
+    [passage] = split(code)
+
+    assert TARGET_TOKENS < passage.token_count < 256
+
+
 def test_long_code_is_cut_between_lines():
     line = "total = first + second + third  # adds"
 
@@ -162,7 +170,7 @@ def test_a_long_list_is_cut_between_items():
 
 
 def test_a_formula_is_not_cut_at_the_full_stop_inside_it():
-    sentence = r"We know $f(x) = 1. \text{ Then } B = 2$ holds for all values here. "
+    sentence = r"We know $f(x) = 1. B = 2$ holds for all values here. "
 
     passages = split(sentence * 40)
 
@@ -172,10 +180,13 @@ def test_a_formula_is_not_cut_at_the_full_stop_inside_it():
 
 
 def test_abbreviations_do_not_end_a_sentence():
-    passages = split("This is shown in Fig. 3 of the paper by Dr. Smith and others. " * 30)
+    sentence = "This is shown in Fig. 3 of the paper by Dr. Smith and others. "
 
-    assert len(passages) > 1
-    assert all(passage.text.endswith("others.") for passage in passages)
+    for number in range(20, 40):
+        passages = split(sentence * number)
+
+        assert len(passages) > 1
+        assert all(passage.text.endswith("others.") for passage in passages)
 
 
 def test_chinese_is_cut_after_its_own_full_stops():

@@ -105,6 +105,7 @@ def test_a_chinese_question_finds_its_passage_under_an_english_model(minilm, sou
     assert result.passages[0].text == "根从土壤中吸收水分和矿物质。"
     assert result.passages[0].heading_path == ("根", "作用")
     assert not result.is_weak
+    assert {passage.dense_position for passage in result} == {None}
     assert found("谁赢得了世界杯？").is_weak
 
 

@@ -18,9 +18,7 @@ class ExportError(Exception):
 
 
 class ExportUnavailable(ExportError):
-    def __init__(self, message: str, *, retry_after_seconds: float | None = None):
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+    pass
 
 
 class ExportForbidden(ExportError):

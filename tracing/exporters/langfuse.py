@@ -85,7 +85,7 @@ class LangfuseExporter(Exporter):
 
         try:
             answer = httpx.get(
-                f"{conf.get('LANGFUSE_HOST')}/api/public/health",
+                f"{conf.get('LANGFUSE_HOST').rstrip('/')}/api/public/health",
                 timeout=conf.get("LANGFUSE_TIMEOUT_SECONDS"),
             )
             answer.raise_for_status()

@@ -25,7 +25,16 @@ class Command(BaseCommand):
     def handle(self, *, host, port, **options):
         _require_free(host, port)
         commands = [
-            [sys.executable, "-m", "daphne", "-b", host, "-p", str(port), "config.asgi:application"],
+            [
+                sys.executable,
+                "-m",
+                "daphne",
+                "-b",
+                host,
+                "-p",
+                str(port),
+                "config.asgi:application",
+            ],
             [sys.executable, "manage.py", "db_worker", "--no-reload", "-v", "0"],
         ]
         # Groups of their own, so that Ctrl-C reaches this process alone and each child ends once.
