@@ -29,8 +29,8 @@ os.environ.update(
     DJANGO_DEBUG="0",
 )
 
-from config.settings import *  # noqa: E402, F403
-from config.settings import DATA_DIR, DATABASES, STORAGES, TRACING  # noqa: E402
+from config.settings import *  # noqa: F403
+from config.settings import DATA_DIR, DATABASES, STORAGES, TRACING
 
 # A file: the live server and the recorder's thread open connections of their own.
 DATABASES["default"].setdefault("TEST", {})["NAME"] = str(DATA_DIR / "test.sqlite3")

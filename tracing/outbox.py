@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import close_old_connections, connections
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -125,7 +125,9 @@ def _settle(model: type[Row], rows: list[Row], receipt: Receipt, sent: Sent) -> 
         row for row in rows if row.pk not in receipt.accepted and row.pk not in receipt.rejected
     ]
     if unanswered:
-        _keep(model, unanswered, ExportUnavailable("no answer for every event of this row"))
+        error = ExportUnavailable("no answer for every event of this row")
+        _keep(model, unanswered, error)
+        sent.error = str(error)
 
 
 def _keep(model: type[Row], rows: list[Row], error: Exception) -> None:
@@ -142,6 +144,16 @@ def _keep(model: type[Row], rows: list[Row], error: Exception) -> None:
         )
 
 
+def seconds_until_due() -> float:
+    """Return how long until the first waiting row may be sent, at most IDLE_SECONDS."""
+    due = [
+        model.objects.filter(export_state=ExportState.NEW).aggregate(first=Min("export_after"))
+        for model in (TraceRecord, ScoreRecord)
+    ]
+    pauses = [(row["first"] - timezone.now()).total_seconds() for row in due if row["first"]]
+    return max(0.0, min([*pauses, IDLE_SECONDS]))
+
+
 def backoff_seconds(attempts: int) -> float:
     """Return how long to wait after the n-th failure: doubling, bounded, with jitter."""
     longest = min(FIRST_BACKOFF_SECONDS * 2 ** min(attempts - 1, 16), LONGEST_BACKOFF_SECONDS)
@@ -156,6 +168,7 @@ class Sender:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._deadline = math.inf
+        self._failures = 0
         self._thread = threading.Thread(target=self._run, name="tracing-outbox", daemon=True)
         self._thread.start()
 
@@ -170,34 +183,39 @@ class Sender:
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        failures = 0
+        pause = IDLE_SECONDS
         try:
             while True:
-                self._wake.wait(IDLE_SECONDS if not failures else backoff_seconds(failures))
+                self._wake.wait(pause)
                 self._wake.clear()
-                failures = self._send_all(failures)
+                pause = self._send_all()
                 if self._stop.is_set():
                     return
         finally:
             self.exporter.close()
             connections.close_all()
 
-    def _send_all(self, failures: int) -> int:
+    def _send_all(self) -> float:
+        """Send until nothing is due or something fails; return how long to sleep then."""
         while True:
             try:
                 close_old_connections()
                 sent = send_once(self.exporter)
+                if not sent:
+                    return seconds_until_due()
             except Exception:
                 # The database is away: the rows stay where they are.
                 logger.exception("the outbox could not be read")
-                return failures + 1
+                self._failures += 1
+                return backoff_seconds(self._failures)
             if sent.error:
-                if not failures:
+                if not self._failures:
                     logger.warning("traces wait for Langfuse: %s", sent.error)
-                return failures + 1
-            failures = 0
-            if not sent or time.monotonic() > self._deadline:
-                return 0
+                self._failures += 1
+                return backoff_seconds(self._failures)
+            self._failures = 0
+            if time.monotonic() > self._deadline:
+                return 0.0
 
 
 _sender: Sender | None = None

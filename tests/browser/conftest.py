@@ -66,7 +66,7 @@ def browser_type_launch_args():
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """A site with the course of tides, open to everybody, and `staff`, whose password is the name."""
+    """A site with the course of tides, open to everybody, and `staff`, password as the name."""
     data = tmp_path_factory.mktemp("site")
     with OpenAIServer(pace_seconds=0.05) as openai, LangfuseServer() as langfuse:
         port = _free_port()

@@ -1,4 +1,4 @@
-"""The whole way once: a student signs up, enrols, asks and checks a source; staff open the trace."""
+"""The whole way once: a student signs up, enrols, asks, checks a source; staff open the trace."""
 
 import re
 import uuid

@@ -311,5 +311,5 @@ async def test_partial_text_is_saved_while_the_answer_is_written(tab, conversati
 async def wait_for_text(conversation, text: str) -> None:
     """Wait for the row of the running answer to hold a text."""
     async with asyncio.timeout(5):
-        while (await answer_in(conversation)).text != text:
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - a row says nothing when it changes
+        while (await answer_in(conversation)).text != text:  # noqa: ASYNC110 - rows tell nobody
+            await asyncio.sleep(0.05)

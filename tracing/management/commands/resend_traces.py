@@ -35,11 +35,10 @@ class Command(BaseCommand):
             scores = scores.exclude(export_state=ExportState.CONFIRMED)
         for rows in (traces, scores):
             rows.update(export_state=ExportState.NEW, export_after=None, export_error="")
-        confirmed = rejected = kept = 0
+        confirmed = rejected = 0
         try:
             while sent := outbox.send_once(exporter):
                 confirmed, rejected = confirmed + sent.confirmed, rejected + sent.rejected
-                kept += sent.kept
                 if sent.error:
                     raise CommandError(
                         f"{confirmed} sent, then Langfuse stopped taking them: {sent.error}\n"
@@ -47,10 +46,7 @@ class Command(BaseCommand):
                     )
         finally:
             exporter.close()
-        self.stdout.write(
-            self.style.SUCCESS(f"{confirmed} sent, {rejected} refused")
-            + (f"; {kept} not taken now, they go out later" if kept else "")
-        )
+        self.stdout.write(self.style.SUCCESS(f"{confirmed} sent, {rejected} refused"))
 
 
 def _moment(text: str) -> datetime:
