@@ -139,6 +139,9 @@ class _Timed:
         token, self._token = self._token, None
         if token is None:
             return
+        outer = token.old_value
+        if isinstance(outer, _Timed) and outer.ended_at and _current.get() is not self:
+            return  # left after the block round it, which has put things back already
         try:
             _current.reset(token)
         except ValueError:

@@ -226,6 +226,20 @@ def test_a_step_left_open_ends_with_its_trace_and_stays_ended():
     assert (step.status, step.ended_at) == (Status.INTERRUPTED, turn.ended_at)
     step.__exit__(None, None, None)
     assert (step.status, step.ended_at) == (Status.INTERRUPTED, turn.ended_at)
+    assert current_trace() is None
+
+
+def test_blocks_left_in_the_wrong_order_leave_the_context_right():
+    with trace("ai_chat") as turn:
+        first, second = span("first"), span("second")
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        with span("third"):
+            pass
+
+    assert names(turn, turn) == ["first", "third"]
 
 
 async def test_a_task_that_outlives_its_trace_traces_on_its_own(traces):
