@@ -34,6 +34,12 @@ _STOP_WORDS = frozenset(
     "请 请问 一个 一种 这个 那个 这些 那些 可以 能 会 被 把 对 从 到 为 以 于 之 其 所 "
     "并 何 年 时候 什么样 叫 叫做 指 指的是 解释 说明 一下 意思".split()
 )
+# What makes a Chinese sentence a question, and names nothing. Taken out before pairs are formed, as
+# 什么是过拟合 would look for 么是 and 是过 too (nDCG@10 on the Chinese set: .991, with them .987).
+_ASKING = re.compile(
+    "什么样|为什么|什么是|是什么|有什么|什么|怎么样|怎么|怎样|如何|为何|哪个|哪些|哪里|哪儿|哪年|"
+    "多少|请问|是谁|谁|何时|何|吗|呢"
+)
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _KANA_HANGUL = r"\u3040-\u30ff\uac00-\ud7af"
 _RUNS = re.compile(
@@ -68,7 +74,7 @@ class LexicalIndex:
 
     def scores(self, question: str) -> LexicalScores:
         """Score every passage against a question; all zero where no word is known."""
-        asked = tokens(question)
+        asked = tokens(_ASKING.sub(" ", question)) or tokens(question)
         bm25 = np.zeros(self.size, dtype=np.float32)
         coverage = np.zeros(self.size, dtype=np.float32)
         if self._bm25 is None or not asked:

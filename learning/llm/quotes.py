@@ -87,8 +87,8 @@ def quotes(markdown: str) -> list[Quote]:
             block, index = units[index].text, index + 1
             if leads_on and index < len(units) and _goes_on(units[index]):
                 ending, index = units[index].text, index + 1
-        elif leads_on and not unit.text.endswith((":", "：")) and len(unit.text) < 20:
-            continue  # a caption or a stray word
+        elif leads_on and (unit.text.endswith((":", "：")) or len(unit.text) < 20):
+            continue  # what it leads to was left in the next passage; or a caption, a stray word
         found.append(Quote(unit.text.rstrip(), block, ending))
     return found
 

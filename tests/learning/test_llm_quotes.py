@@ -60,3 +60,7 @@ def test_a_formula_belongs_to_the_sentence_before_it(formula):
 
 def test_a_program_that_nothing_leads_to_is_left_out():
     assert quotes("Slopes differ.\n\n```python\nx = 1\n```") == [Quote("Slopes differ.")]
+
+
+def test_a_sentence_that_only_leads_to_what_was_cut_off_is_no_quote():
+    assert quotes("There are several remedies besides regularisation:") == []

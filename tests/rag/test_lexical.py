@@ -63,6 +63,18 @@ def test_coverage_is_the_share_of_the_telling_words_that_a_passage_holds():
     assert index.scores("zebra").coverage.max() == 0
 
 
+def test_the_words_that_make_a_chinese_question_are_not_searched_for():
+    index = LexicalIndex(["那是什么样的山？什么是什么？", "过拟合是把噪声当成规律的现象。", "山很高。"])
+
+    bm25 = index.scores("什么是过拟合？").bm25
+
+    assert bm25[0] == 0 and bm25[1] > 0
+
+
+def test_a_question_of_nothing_but_asking_words_still_finds_them():
+    assert LexicalIndex(["这是什么？", "山很高。"]).scores("什么？").bm25[0] > 0
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["…", "  "]])
 def test_an_index_without_words_finds_nothing(texts):
     scores = LexicalIndex(texts).scores("limit 极限")
