@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from config import env, secret_key
+from config import env, menu, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file(BASE_DIR / ".env")
@@ -237,7 +237,38 @@ UNFOLD = {
     "SITE_TITLE": "Coursetrace",
     "SITE_HEADER": "Coursetrace",
     "SITE_SYMBOL": "school",
+    "SITE_URL": "/",
     "SHOW_HISTORY": True,
+    "SHOW_LANGUAGES": True,
+    "SIDEBAR": {
+        "navigation": [
+            menu.group(
+                _("The tutor"),
+                ("forum", _("Conversations"), "learning", "conversation"),
+                ("chat", _("Messages"), "learning", "message"),
+                ("timeline", _("Traces"), "tracing", "tracerecord"),
+                ("thumbs_up_down", _("Scores"), "tracing", "scorerecord"),
+            ),
+            menu.group(
+                _("Courses"),
+                ("school", _("Courses"), "learning", "course"),
+                ("menu_book", _("Chapters"), "learning", "chapter"),
+                ("group_add", _("Enrolments"), "learning", "enrolment"),
+            ),
+            menu.group(
+                _("Search"),
+                ("database", _("Index versions"), "rag", "indexversion"),
+                ("notes", _("Passages"), "rag", "chunk"),
+            ),
+            menu.group(
+                _("Site"),
+                ("person", _("Users"), "learning", "user"),
+                ("groups", _("Groups"), "auth", "group"),
+                ("task", _("Background jobs"), "django_tasks_database", "dbtaskresult"),
+                ("lock", _("Failed log-ins"), "axes", "accessattempt"),
+            ),
+        ],
+    },
 }
 
 # --- Logs ---------------------------------------------------------------------------------------

@@ -1,0 +1,93 @@
+"""What staff see of conversations, and that a change of a chapter reaches the search index."""
+
+import pytest
+from django_tasks_db.models import DBTaskResult
+
+from learning.models import Conversation, Message
+
+
+@pytest.fixture
+def desk(client, staff):
+    """A browser with a member of staff logged in."""
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def answer(course, alice) -> Message:
+    conversation = Conversation.objects.create(user=alice, course=course, title="Light?")
+    asked = conversation.messages.create(role="user", text="What is light?")
+    return conversation.messages.create(
+        role="assistant",
+        text="<script>alert(1)</script> Light is …",
+        reply_to=asked,
+        trace_id="trace-1",
+        model="extractive",
+        input_tokens=10,
+        output_tokens=5,
+    )
+
+
+PAGES = ["conversation", "message", "course", "chapter", "enrolment", "user"]
+
+
+@pytest.mark.parametrize("model", PAGES)
+def test_every_list_opens(desk, answer, model):
+    assert desk.get(f"/admin/learning/{model}/").status_code == 200
+
+
+def test_an_answer_in_the_list_is_one_click_from_its_trace(desk, answer, settings):
+    settings.TRACING = {**settings.TRACING, "LANGFUSE_HOST": "https://langfuse.example"}
+
+    page = desk.get("/admin/learning/message/").content.decode()
+
+    assert "/admin/tracing/tracerecord/trace-1/change/" in page
+    assert "https://langfuse.example/trace/trace-1" in page
+
+
+def test_a_conversation_shows_its_messages_with_their_traces(desk, answer):
+    page = desk.get(f"/admin/learning/conversation/{answer.conversation_id}/change/")
+
+    text = page.content.decode()
+    assert "What is light?" in text
+    assert "/admin/tracing/tracerecord/trace-1/change/" in text
+    assert "<script>alert(1)</script>" not in text
+
+
+def test_a_conversation_in_the_list_leads_to_its_newest_trace(desk, answer):
+    page = desk.get("/admin/learning/conversation/").content.decode()
+    assert "/admin/tracing/tracerecord/trace-1/change/" in page
+
+
+def test_what_students_wrote_cannot_be_changed(desk, answer):
+    page = desk.post(f"/admin/learning/message/{answer.pk}/change/", {"text": "Something else"})
+    answer.refresh_from_db()
+    assert page.status_code == 403
+    assert "Light is" in answer.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_saving_a_chapter_has_its_course_indexed_behind_the_page(desk, course):
+    chapter = course.chapters.first()
+    saved = desk.post(
+        f"/admin/learning/chapter/{chapter.pk}/change/",
+        {
+            "course": course.pk,
+            "slug": chapter.slug,
+            "title": chapter.title,
+            "position": 1,
+            "text": "New text.",
+            "summary": "",
+            "published_at_0": "2026-01-01",
+            "published_at_1": "00:00",
+        },
+    )
+    job = DBTaskResult.objects.get()
+    assert saved.status_code == 302
+    assert job.task_path == "learning.tasks.reindex_course"
+    assert job.args_kwargs["args"] == ["plants"]
+
+
+def test_students_do_not_get_into_the_admin(client, alice, answer):
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.get("/admin/learning/message/").status_code == 302

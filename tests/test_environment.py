@@ -1,0 +1,110 @@
+"""Settings from the environment: a value that cannot be used stops the start, in one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    settings = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **environment}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+UNUSABLE = {
+    "DJANGO_DEBUG": ("maybe", "1 or 0"),
+    "DATABASE_URL": ("mysql://root:hunter2@db/site", "sqlite:///"),
+    "REDIS_URL": ("http://redis", "redis://"),
+    "OPENAI_BASE_URL": ("localhost:8001", "http://"),
+    "LANGFUSE_HOST": ("http://langfuse:port", "http://"),
+    "TRACING_USER_ID": ("name", "'id' or 'nickname'"),
+    "TRACING_CAPTURE_CONTENT": ("2", "1 or 0"),
+    "TRACING_RETENTION_DAYS": ("-1", "a whole number from 0"),
+    "DJANGO_CSRF_TRUSTED_ORIGINS": ("tutor.example", "https://"),
+    "DATA_DIR": ("/proc/nowhere", "a folder that can be written"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_value_that_cannot_be_used_stops_the_start_in_one_line(name, tmp_path):
+    value, takes = UNUSABLE[name]
+
+    run = manage("check", **{"DATA_DIR": str(tmp_path), name: value})
+
+    [line] = run.stderr.strip().splitlines()
+    assert run.returncode == 1
+    assert line.startswith(f"coursetrace: {name}=") and takes in line
+    assert "hunter2" not in line
+
+
+def test_an_empty_value_counts_as_unset(tmp_path):
+    run = manage("check", **{**dict.fromkeys(UNUSABLE, ""), "DATA_DIR": str(tmp_path)})
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_a_signing_key_is_made_once_and_only_its_owner_can_read_it(tmp_path):
+    manage("check", DATA_DIR=str(tmp_path), DJANGO_SECRET_KEY="")
+    first = (tmp_path / "secret_key").read_text()
+    manage("check", DATA_DIR=str(tmp_path), DJANGO_SECRET_KEY="")
+
+    assert len(first) > 50 and (tmp_path / "secret_key").read_text() == first
+    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_a_command_starts_without_the_heavy_libraries(tmp_path):
+    script = (
+        "import sys; from django.core.management import execute_from_command_line as run\n"
+        "run(['manage.py', 'check'])\n"
+        "print(sorted({'torch', 'sentence_transformers', 'transformers', 'openai', 'langfuse', "
+        "'jieba'} & sys.modules.keys()))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DATA_DIR": str(tmp_path),
+            "OPENAI_BASE_URL": "http://127.0.0.1:1/v1",
+            "LANGFUSE_HOST": "http://127.0.0.1:1",
+            "LANGFUSE_PUBLIC_KEY": "pk",
+            "LANGFUSE_SECRET_KEY": "sk",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert run.stdout.splitlines()[-1] == "[]", run.stdout + run.stderr
+
+
+def test_every_setting_is_in_the_example_file():
+    read = (ROOT / "config/settings.py").read_text()
+    example = (ROOT / ".env.example").read_text()
+    named = {
+        part.split('"')[1]
+        for part in read.split("env.")[1:]
+        if part.split("(")[0]
+        in (
+            "text",
+            "flag",
+            "whole_number",
+            "choice",
+            "names",
+            "url",
+            "origins",
+            "database",
+            "directory",
+        )
+    }
+    listed = {line.split("=")[0] for line in example.splitlines() if line and line[0] != "#"}
+    assert named == listed
