@@ -51,5 +51,12 @@ lock: ## write requirements.lock anew (needs uv); no index host may stand in it
 	  --group dev --upgrade pyproject.toml -o requirements.lock
 	@! grep -nE '^--|https?://|file:' requirements.lock
 
+messages: setup ## bring the translation catalogs up to date (needs gettext)
+	@for app in config learning rag tracing; do (cd $$app && \
+	  ../$(BIN)/python ../manage.py makemessages -l zh_Hans --no-wrap --no-obsolete --add-location file && \
+	  sed -i.old '/^"POT-Creation-Date:/d; /^"Report-Msgid-Bugs-To:/d' locale/*/LC_MESSAGES/django.po && \
+	  rm locale/*/LC_MESSAGES/django.po.old && \
+	  ../$(BIN)/python ../manage.py compilemessages) || exit 1; done
+
 clean: ## remove what the project made, your courses included
 	rm -rf $(VENV) var staticfiles

@@ -129,6 +129,7 @@ AXES_LOCKOUT_TEMPLATE = "learning/locked_out.html"
 # --- Languages and time -------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "config/locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 
