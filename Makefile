@@ -12,7 +12,7 @@ ifeq ($(shell grep -s '^DJANGO_DEBUG=.' .env),)
 run: export DJANGO_DEBUG ?= 1
 endif
 
-.PHONY: help setup run test lint bench lock messages screenshots clean
+.PHONY: help setup run test lint lock messages screenshots clean
 
 help:
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14

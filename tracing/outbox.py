@@ -75,18 +75,13 @@ def send_once(exporter: Exporter, *, batch: int = BATCH) -> Sent:
         try:
             receipt = exporter.send(rows)
         except ExportError as error:
-            _keep(model, rows, error)
-            sent.kept += len(rows)
-            sent.error = str(error)
-            continue
+            _keep(model, rows, error, sent)
         except Exception as error:
             # A fault of the exporter itself must not end the sender, nor lose a row.
             logger.exception("the exporter failed")
-            _keep(model, rows, error)
-            sent.kept += len(rows)
-            sent.error = f"{type(error).__name__}: {error}"
-            continue
-        _settle(model, rows, receipt, sent)
+            _keep(model, rows, ExportError(f"{type(error).__name__}: {error}"), sent)
+        else:
+            _settle(model, rows, receipt, sent)
     return sent
 
 
@@ -119,19 +114,18 @@ def _settle(model: type[Row], rows: list[Row], receipt: Receipt, sent: Sent) -> 
             mine.update(export_state=ExportState.REJECTED, export_error=reason)
             logger.warning("Langfuse refused %s: %s", row, reason)
             sent.rejected += 1
-        else:
-            sent.kept += 1
     unanswered = [
         row for row in rows if row.pk not in receipt.accepted and row.pk not in receipt.rejected
     ]
     if unanswered:
         error = ExportUnavailable("no answer for every event of this row")
-        _keep(model, unanswered, error)
-        sent.error = str(error)
+        _keep(model, unanswered, error, sent)
 
 
-def _keep(model: type[Row], rows: list[Row], error: Exception) -> None:
+def _keep(model: type[Row], rows: list[Row], error: ExportError, sent: Sent) -> None:
     words = content.text(error)
+    sent.kept += len(rows)
+    sent.error = words
     for row in rows:
         # By its own count: what is new does not wait as long as what has failed for an hour.
         pause = backoff_seconds(row.export_attempts + 1)

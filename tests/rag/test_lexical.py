@@ -64,7 +64,9 @@ def test_coverage_is_the_share_of_the_telling_words_that_a_passage_holds():
 
 
 def test_the_words_that_make_a_chinese_question_are_not_searched_for():
-    index = LexicalIndex(["那是什么样的山？什么是什么？", "过拟合是把噪声当成规律的现象。", "山很高。"])
+    index = LexicalIndex(
+        ["那是什么样的山？什么是什么？", "过拟合是把噪声当成规律的现象。", "山很高。"]
+    )
 
     bm25 = index.scores("什么是过拟合？").bm25
 

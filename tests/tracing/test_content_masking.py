@@ -46,7 +46,7 @@ KEPT = [
     "@property\ndef area(self): return self.w * self.h",
     "ISBN 978-3-16-148410-0, 9783161484100",
     "4111 1111 1111 1112",  # fails Luhn's check
-    "1732300000000",  # a time in milliseconds
+    "1732300000004, 9783161484102",  # a time in milliseconds, a book: both pass it
     "the bearer responsibilities of an engineer, task-oriented-learning, sk-learning-curves",
     "192.168.100.200:8000",
     "0x7fff5fbff8a0 and deadbeefdeadbeefdeadbeefdeadbeef",
