@@ -126,6 +126,9 @@ class ThreadRecorder(Recorder):
                         target=self._run, name="tracing-recorder", daemon=True
                     )
                     self._thread.start()
+                    # Now, not when the first row is written: from Python 3.12 on a process that
+                    # is ending starts no thread any more.
+                    _wake_outbox()
 
     def _run(self) -> None:
         try:
