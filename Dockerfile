@@ -19,7 +19,7 @@ COPY --chown=coursetrace tracing tracing
 COPY --chown=coursetrace rag rag
 COPY --chown=coursetrace learning learning
 ENV PATH="/app/.venv/bin:$PATH" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data \
-    HF_HUB_OFFLINE=1
+    HF_HOME=/data/huggingface
 USER coursetrace
 RUN DATA_DIR=/tmp/build python manage.py collectstatic --noinput -v 0 && rm -rf /tmp/build
 VOLUME /data

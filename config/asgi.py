@@ -4,7 +4,6 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
@@ -12,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 pages = get_asgi_application()  # first: it makes the apps ready that the lines below import from
 
 from config import lifecycle  # noqa: E402
+from config.origin import SameOriginValidator  # noqa: E402
 from learning.routing import conversation_id, websocket_urlpatterns  # noqa: E402
 from tracing.middleware import TracingASGIMiddleware  # noqa: E402
 
@@ -19,7 +19,7 @@ application = ProtocolTypeRouter(
     {
         "http": pages,
         # The origin check stands outermost: cookies alone would let any page open a socket.
-        "websocket": AllowedHostsOriginValidator(
+        "websocket": SameOriginValidator(
             AuthMiddlewareStack(
                 TracingASGIMiddleware(URLRouter(websocket_urlpatterns), session_id=conversation_id)
             )

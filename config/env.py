@@ -24,9 +24,16 @@ class SettingError(SystemExit):
 
 
 def read_file(path: Path) -> None:
-    """Add the variables of a `.env` file to the environment; what is already set there wins."""
-    if path.is_file():
-        environ.Env.read_env(path)
+    """Add the variables of a `.env` file to the environment; what is already set there wins.
+
+    ENV_FILE names another file than this one.
+    """
+    path = Path(text("ENV_FILE", str(path)))
+    if not path.is_file():
+        return
+    before = {name: value for name, value in os.environ.items() if value.strip()}
+    environ.Env.read_env(path, overwrite=True)
+    os.environ.update(before)
 
 
 def text(name: str, default: str = "") -> str:
@@ -74,19 +81,30 @@ def url(name: str, default: str = "", *, schemes: tuple[str, ...] = ("http", "ht
         parts.port  # noqa: B018 - the property raises on a port that is no number
     except ValueError:
         raise SettingError(name, value, takes) from None
-    if parts.scheme not in schemes or not parts.hostname:
+    is_complete = parts.hostname or (parts.scheme == "unix" and parts.path)
+    if parts.scheme not in schemes or not is_complete:
         raise SettingError(name, value, takes)
     return value.rstrip("/")
 
 
 def origins(name: str) -> list[str]:
-    """A comma-separated list of origins, each with its scheme."""
+    """A comma-separated list of origins: scheme and host, nothing behind it."""
     values = names(name, [])
     for value in values:
-        if urlsplit(value).scheme not in ("http", "https"):
-            raise SettingError(
-                name, value, "origins with their scheme, such as https://tutor.example"
-            )
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or value != f"{parts.scheme}://{parts.netloc}":
+            raise SettingError(name, value, "origins such as https://tutor.example, without a path")
+        if not parts.hostname:
+            raise SettingError(name, value, "origins such as https://tutor.example")
+    return values
+
+
+def hosts(name: str) -> list[str]:
+    """A comma-separated list of host names, without scheme and port."""
+    values = names(name, [])
+    for value in values:
+        if "/" in value or (":" in value and not value.startswith("[")):
+            raise SettingError(name, value, "host names such as tutor.example, nothing round them")
     return values
 
 

@@ -1,11 +1,17 @@
 """Whether the process lives, and whether it can do its work; for probes and for people."""
 
+from collections.abc import Callable
+
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse, JsonResponse
 
 from learning.llm.base import get_chat_model
 from rag.readiness import index_status
+
+
+class NotReady(Exception):
+    """What is wrong, in words that may be read by anybody."""
 
 
 def alive(request) -> HttpResponse:
@@ -15,25 +21,29 @@ def alive(request) -> HttpResponse:
 
 def ready(request) -> JsonResponse:
     """Database, migrations, search index and chat model: 200 when all are well, else 503."""
-    checks = {"database": _database}
-    report = {name: _outcome(check) for name, check in checks.items()}
-    if report["database"]["ok"]:
-        report["migrations"] = _outcome(_migrations)
-    if report.get("migrations", {}).get("ok"):
-        report["index"] = _outcome(index_status)
-    report["model"] = _outcome(_model)
-    is_ready = len(report) == 4 and all(check["ok"] for check in report.values())
+    report = {
+        name: _outcome(check)
+        for name, check in (
+            ("database", _database),
+            ("migrations", _migrations),
+            ("index", _index),
+            ("model", _model),
+        )
+    }
+    is_ready = all(outcome["ok"] for outcome in report.values())
     return JsonResponse({"ready": is_ready, "checks": report}, status=200 if is_ready else 503)
 
 
-def _outcome(check) -> dict:
-    """A check returns what is wrong, in words, or nothing."""
+def _outcome(check: Callable[[], str]) -> dict:
+    """A check returns what is worth knowing all the same, or ""; it raises what is wrong."""
     try:
-        reason = check()
+        note = check()
+    except NotReady as problem:
+        return {"ok": False, "reason": str(problem)}
     except Exception as error:
         # Named by its kind only: this page is public, and an error's text may hold an address.
-        reason = f"failed with {type(error).__name__}"
-    return {"ok": not reason, **({"reason": reason} if reason else {})}
+        return {"ok": False, "reason": f"failed with {type(error).__name__}"}
+    return {"ok": True, **({"note": note} if note else {})}
 
 
 def _database() -> str:
@@ -45,7 +55,17 @@ def _database() -> str:
 def _migrations() -> str:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return f"{len(missing)} migrations are not applied: run manage.py migrate" if missing else ""
+    if missing:
+        raise NotReady(f"{len(missing)} migrations are not applied: run manage.py migrate")
+    return ""
+
+
+def _index() -> str:
+    status = index_status()
+    # One course that is not indexed yet must not take the others away from their students.
+    if status.problems and not status.searchable:
+        raise NotReady(str(status))
+    return str(status)
 
 
 def _model() -> str:

@@ -29,20 +29,20 @@ def _look_after() -> None:
     from tracing import outbox, recovery
 
     pause = threading.Event()
-    first = True
+    cold = True
     while True:
         try:
             if found := turns.mark_interrupted():
                 logger.warning("%d answers of a process that died marked interrupted", found)
             recovery.mark_interrupted()
             outbox.wake()  # what an earlier process could not send
-            if first:
+            if cold:
                 _warm_up()
+                cold = False
         except Exception:
             logger.exception("upkeep failed; it tries again in %d seconds", SWEEP_SECONDS)
         finally:
             connections.close_all()
-        first = False
         pause.wait(SWEEP_SECONDS)
 
 

@@ -17,7 +17,8 @@ def trace_id(logger, method_name, event):
 
 def formatter() -> structlog.stdlib.ProcessorFormatter:
     """Return the formatter that settings.LOGGING names."""
-    render = [structlog.dev.ConsoleRenderer()]
+    # Plain tracebacks: the prettier ones show local variables, keys and questions among them.
+    render = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     if not sys.stderr.isatty():
         to_json = structlog.processors.JSONRenderer(ensure_ascii=False)
         render = [structlog.processors.format_exc_info, to_json]

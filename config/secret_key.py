@@ -2,18 +2,29 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 
 def kept_in(folder: Path) -> str:
     """Return the key of this folder, made on the first call; only its owner can read the file."""
     path = folder / "secret_key"
-    try:
-        # O_EXCL: of two processes that start together, one writes and the other reads.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
+    if not path.is_file() or not path.read_text().strip():
+        _make(path)
+    return path.read_text().strip()
+
+
+def _make(path: Path) -> None:
+    # Written whole under another name first (mkstemp makes it its owner's alone): of two processes
+    # that start together neither reads half a key, and both read the same.
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="secret_key.")
     with os.fdopen(descriptor, "w") as file:
-        key = secrets.token_urlsafe(50)
-        file.write(key)
-    return key
+        file.write(secrets.token_urlsafe(50))
+    try:
+        if path.is_file() and not path.read_text().strip():
+            path.unlink()
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # the other process was first
+    finally:
+        os.unlink(draft)

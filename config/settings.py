@@ -17,7 +17,7 @@ DATA_DIR = env.directory("DATA_DIR", BASE_DIR / "var")
 DEBUG = env.flag("DJANGO_DEBUG", False)
 SECRET_KEY = env.text("DJANGO_SECRET_KEY") or secret_key.kept_in(DATA_DIR)
 # This machine is always among them: health checks ask from here.
-ALLOWED_HOSTS = [*env.names("DJANGO_ALLOWED_HOSTS", []), "localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = [*env.hosts("DJANGO_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.origins("DJANGO_CSRF_TRUSTED_ORIGINS")
 
 # --- Applications -------------------------------------------------------------------------------
@@ -33,7 +33,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
-    "django_htmx",
     "django_tasks",
     "django_tasks_db",
     "learning",
@@ -51,7 +50,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "tracing.middleware.TracingMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -146,9 +144,14 @@ STORAGES = {
         )
     },
 }
-MEDIA_ROOT = DATA_DIR / "media"
+# A page without its style is better than no page, where nobody has run collectstatic.
+WHITENOISE_MANIFEST_STRICT = False
 
 # --- Safety -------------------------------------------------------------------------------------
+# Who is reached by https says so in DJANGO_CSRF_TRUSTED_ORIGINS; cookies then travel by it alone.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = any(
+    origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS
+)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -189,6 +192,8 @@ TUTOR = {
     "CONNECT_TIMEOUT_SECONDS": 10,
     "READ_TIMEOUT_SECONDS": 60,  # between two chunks
     "MAX_RETRIES": 2,  # only before the first token
+    "ANSWER_SECONDS": 300,  # from the first search to the last word
+    "ANSWER_CHARACTERS": 60_000,
     "QUESTION_CHARACTERS": 4_000,
     "FRAME_CHARACTERS": 200_000,  # of one websocket frame from a browser
     "PASSAGES": 6,

@@ -54,7 +54,7 @@ def read_frame(text: str | None) -> Ask | Stop | Resume:
         raise BadFrame(_("The frame is too long."))
     try:
         frame = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadFrame(_("The frame is not JSON.")) from None
     if not isinstance(frame, dict):
         raise BadFrame(_("A frame is an object with a “type”."))
@@ -83,8 +83,8 @@ def _ask(frame: dict) -> Ask:
     return Ask(id=ask_id, text=text.strip(), chapter=chapter)
 
 
-def error(message: str) -> Event:
-    return {"type": "error", "code": "bad_frame", "message": message}
+def error(message: str, *, code: str = "bad_frame") -> Event:
+    return {"type": "error", "code": code, "message": message}
 
 
 def ready(conversation_id: str, turn: Event | None) -> Event:

@@ -50,7 +50,7 @@ def check_index(app_configs, databases=None, **kwargs) -> list[Warning]:
     if not databases:
         return []
     try:
-        problem = index_status()
+        problem = str(index_status())
     except DatabaseError:
         return []  # not migrated yet, which Django says by itself
     return [Warning(problem, id="rag.W001")] if problem else []

@@ -1,5 +1,7 @@
 """Whether what should be searchable is: for probes, checks and people."""
 
+from dataclasses import dataclass, field
+
 from rag.embedders.base import get_embedder
 from rag.errors import RetrievalError
 from rag.loaded import check_usable
@@ -7,21 +9,30 @@ from rag.models import IndexVersion
 from rag.sources import get_source
 
 
-def index_status(collection: str | None = None) -> str:
-    """Return what is wrong with the index of a collection, or of all, in words; "" if nothing.
+@dataclass
+class IndexStatus:
+    """Which collections can be searched, and what is wrong with the others, in words."""
 
-    A collection without documents needs no index. Loads no model.
-    """
-    source = get_source()
+    searchable: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " ".join(self.problems.values())
+
+
+def index_status() -> IndexStatus:
+    """Look at the index of every collection that has documents. Loads no model."""
+    source, status = get_source(), IndexStatus()
     active = {
         version.collection: version
         for version in IndexVersion.objects.filter(status=IndexVersion.Status.ACTIVE)
     }
-    problems = []
-    for name in source.collections() if collection is None else [collection]:
+    for name in source.collections():
         try:
             check_usable(name, active.get(name), get_embedder())
         except RetrievalError as problem:
             if next(iter(source.documents(name)), None) is not None:
-                problems.append(str(problem))
-    return " ".join(problems)
+                status.problems[name] = str(problem)
+        else:
+            status.searchable.append(name)
+    return status

@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-# An empty value counts as unset, and what is set here wins over `.env`.
+# An empty value counts as unset; a developer's `.env` is not read.
 os.environ.update(
     dict.fromkeys(
         (
@@ -25,6 +25,7 @@ os.environ.update(
         ),
         "",
     ),
+    ENV_FILE=os.devnull,
     DATA_DIR=tempfile.mkdtemp(prefix="coursetrace-tests-"),
     DJANGO_DEBUG="0",
 )

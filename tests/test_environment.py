@@ -31,7 +31,8 @@ UNUSABLE = {
     "TRACING_USER_ID": ("name", "'id' or 'nickname'"),
     "TRACING_CAPTURE_CONTENT": ("2", "1 or 0"),
     "TRACING_RETENTION_DAYS": ("-1", "a whole number from 0"),
-    "DJANGO_CSRF_TRUSTED_ORIGINS": ("tutor.example", "https://"),
+    "DJANGO_CSRF_TRUSTED_ORIGINS": ("https://tutor.example/", "without a path"),
+    "DJANGO_ALLOWED_HOSTS": ("https://tutor.example", "host names"),
     "DATA_DIR": ("/proc/nowhere", "a folder that can be written"),
 }
 
@@ -46,6 +47,28 @@ def test_a_value_that_cannot_be_used_stops_the_start_in_one_line(name, tmp_path)
     assert run.returncode == 1
     assert line.startswith(f"coursetrace: {name}=") and takes in line
     assert "hunter2" not in line
+
+
+def test_a_value_of_the_env_file_fills_an_empty_one_and_gives_way_to_a_set_one(tmp_path):
+    (tmp_path / "env").write_text("TRACING_USER_ID=nobody\nDJANGO_DEBUG=0\n")
+    environment = {"DATA_DIR": str(tmp_path), "ENV_FILE": str(tmp_path / "env")}
+
+    empty = manage("check", TRACING_USER_ID="", **environment)
+    given = manage("check", TRACING_USER_ID="id", **environment)
+
+    assert "TRACING_USER_ID='nobody'" in empty.stderr
+    assert given.returncode == 0
+
+
+def test_a_redis_socket_is_a_redis_url(tmp_path):
+    run = manage("check", DATA_DIR=str(tmp_path), REDIS_URL="unix:///run/redis.sock")
+    assert run.returncode == 0
+
+
+def test_an_empty_key_file_is_made_anew(tmp_path):
+    (tmp_path / "secret_key").touch()
+    assert manage("check", DATA_DIR=str(tmp_path), DJANGO_SECRET_KEY="").returncode == 0
+    assert len((tmp_path / "secret_key").read_text()) > 50
 
 
 def test_an_empty_value_counts_as_unset(tmp_path):
@@ -99,7 +122,7 @@ def test_every_setting_is_in_the_example_file():
             "flag",
             "whole_number",
             "choice",
-            "names",
+            "hosts",
             "url",
             "origins",
             "database",

@@ -1,6 +1,6 @@
 """People, courses, conversations."""
 
-from learning.models.conversation import Citation, Conversation, Feedback, Message
+from learning.models.conversation import Citation, Conversation, Message
 from learning.models.course import Chapter, Course, Enrolment
 from learning.models.user import User
 
@@ -10,7 +10,6 @@ __all__ = [
     "Conversation",
     "Course",
     "Enrolment",
-    "Feedback",
     "Message",
     "User",
 ]

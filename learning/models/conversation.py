@@ -185,21 +185,3 @@ class Citation(models.Model):
         if self.chapter is None:
             return ""
         return f"{self.chapter.get_absolute_url()}?passage={self.start}-{self.end}#p-{self.start}"
-
-
-class Feedback(models.Model):
-    """A thumb for an answer; sent to the trace as the score `user_feedback`."""
-
-    message = models.OneToOneField(
-        Message, models.CASCADE, related_name="feedback", verbose_name=_("message")
-    )
-    is_helpful = models.BooleanField(_("helpful"))
-    reason = models.CharField(_("reason"), max_length=500, blank=True)
-    updated_at = models.DateTimeField(_("changed"), auto_now=True)
-
-    class Meta:
-        verbose_name = _("feedback")
-        verbose_name_plural = _("feedback")
-
-    def __str__(self) -> str:
-        return "👍" if self.is_helpful else "👎"

@@ -127,8 +127,9 @@ def _stored_snapshot(answer: Message) -> Event:
 
 
 def _cancel(turn: Turn) -> None:
-    # Once only: a second cancel would end the saving that the first one began.
-    if turn.task and not turn.task.cancelling():
+    # Once only, and not while it is being saved: a cancel would end the saving.
+    is_running = turn.status is Message.Status.RUNNING
+    if is_running and turn.task and not turn.task.cancelling():
         turn.task.cancel()
 
 

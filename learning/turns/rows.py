@@ -51,8 +51,6 @@ def save_question(conversation: Conversation, ask: Ask, *, trace_id: str, model:
     The database itself holds the rules: one running turn per conversation, one turn per ask id.
     """
     course, user = conversation.course, conversation.user
-    if not course.is_read_by(user):
-        raise Rejected("not_enrolled", _("You are not enrolled in this course any more."))
     if not ask.text:
         raise Rejected("empty", _("Write a question first."))
     longest = settings.TUTOR["QUESTION_CHARACTERS"]
@@ -79,9 +77,10 @@ def save_question(conversation: Conversation, ask: Ask, *, trace_id: str, model:
                 model=model,
                 saved_at=timezone.now(),
             )
-            if not conversation.title:
-                conversation.title = ask.text.splitlines()[0][:80]
-            conversation.save(update_fields=["title", "updated_at"])
+            # By query: another tab may have given it its title since this one was opened.
+            rows = Conversation.objects.filter(pk=conversation.pk)
+            rows.filter(title="").update(title=ask.text.splitlines()[0][:80])
+            rows.update(updated_at=timezone.now())
     except IntegrityError:
         raise Rejected("busy", _("The tutor is still answering your last question.")) from None
     return Question(
@@ -112,15 +111,17 @@ def latest_answer(conversation_id: UUID) -> Message | None:
 
 
 def citations_of(message: Message) -> list[Citation]:
-    return list(message.citations.select_related("chapter__course"))
+    return list(message.citations.select_related("chapter__course").defer("chapter__text"))
 
 
 def save_citations(
     answer: Message, passages: Sequence[RetrievedChunk], *, is_weak: bool
 ) -> list[Citation]:
     """Keep the passages that the answer is given to stand on, numbered from 1, best first."""
-    chapters = Chapter.objects.select_related("course").in_bulk(
-        [int(passage.document_key) for passage in passages]
+    chapters = (
+        Chapter.objects.select_related("course")
+        .defer("text")
+        .in_bulk([int(passage.document_key) for passage in passages])
     )
     citations = Citation.objects.bulk_create(
         Citation(

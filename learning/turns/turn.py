@@ -14,12 +14,14 @@ from contextlib import aclosing, suppress
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from django.conf import settings
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from learning import events
 from learning.events import Ask, Event
 from learning.llm.base import ChatMessage, get_chat_model
-from learning.llm.errors import ChatModelError
+from learning.llm.errors import AnswerCutOff, ChatModelError
 from learning.models import Citation, Conversation, Message
 from learning.prompts import build_messages, history_count
 from learning.rendering import AnswerRenderer
@@ -73,6 +75,7 @@ class Turn:
             self.conversation, self.ask, trace_id=self.trace.id, model=self.model.name
         )
         self.id = str(question.answer.pk)
+        self.trace.input["chapter_id"] = question.chapter.pk if question.chapter else None
         return question
 
     async def run(self, question: Question) -> None:
@@ -87,11 +90,12 @@ class Turn:
 
     async def _run_traced(self, question: Question) -> None:
         async with self.trace as traced:
+            saving = asyncio.create_task(self._keep_saving())
             try:
                 await self.emit(events.started(self.id, self.ask.id))
-                found = await self._retrieve(question)
-                messages = self._prompt(question, found)
-                await self._answer(messages, found)
+                async with asyncio.timeout(settings.TUTOR["ANSWER_SECONDS"]):
+                    found = await self._retrieve(question)
+                    await self._answer(self._prompt(question, found), found)
                 self.status = Message.Status.COMPLETE
             except asyncio.CancelledError:
                 if self.ended_by_server:
@@ -102,10 +106,13 @@ class Turn:
                 raise
             except (ChatModelError, RetrievalError) as error:
                 self._fail(error, str(error.shown_to_user))
+            except TimeoutError as error:
+                self._fail(error, str(AnswerCutOff.shown_to_user))
             except Exception as error:
                 logger.exception("a turn failed")
                 self._fail(error, _("The tutor could not answer. Please try again."))
             finally:
+                saving.cancel()
                 traced.output = {
                     "response": self.text,
                     "response_length": len(self.text),
@@ -125,9 +132,8 @@ class Turn:
             is_weak=found.is_weak,
         )
         self.trace.input = {
-            "user_message": self.ask.text,
+            **self.trace.input,
             "system_prompt": messages[0].content,
-            "chapter_id": question.chapter.pk if question.chapter else None,
             "conversation_history_count": history_count(messages),
             "messages_count": len(messages),
         }
@@ -138,6 +144,7 @@ class Turn:
             self.ask.text,
             collection=self.conversation.course.slug,
             keys={str(chapter) for chapter in question.readable_chapters},
+            limit=settings.TUTOR["PASSAGES"],
         )
         self.is_weak = found.is_weak
         self.citations = await database_sync_to_async(rows.save_citations)(
@@ -148,9 +155,8 @@ class Turn:
         return found
 
     async def _answer(self, messages: list[ChatMessage], found: SearchResult) -> None:
-        """Stream the answer; the frames and the saving go on beside it at their own pace."""
+        """Stream the answer; the frames go out beside it at their own pace."""
         showing = asyncio.create_task(self._show())
-        saving = asyncio.create_task(self._keep_saving())
         try:
             with generation("llm_call", model=self.model.name, input=messages) as answer:
                 try:
@@ -160,8 +166,7 @@ class Turn:
                         async for chunk in stream:
                             if chunk.text:
                                 answer.chunk_received()
-                                self.text += chunk.text
-                                self._news.set()
+                                self._say(chunk.text)
                             if chunk.usage is not None:
                                 answer.usage = chunk.usage
                             if chunk.finish_reason:
@@ -174,18 +179,27 @@ class Turn:
         finally:
             self._said_all.set()
             self._news.set()
-            saving.cancel()
             # Not cancelled: a frame that is half on its way to the tabs arrives.
             await showing
+
+    def _say(self, text: str) -> None:
+        self.text += text
+        self._news.set()
+        if len(self.text) > settings.TUTOR["ANSWER_CHARACTERS"]:
+            raise AnswerCutOff("the model does not come to an end")
 
     async def _show(self) -> None:
         """Send what is new: the first words at once, then gathered into frames."""
         while not self._said_all.is_set():
             await self._news.wait()
             self._news.clear()
+            began = time.perf_counter()
             await self._show_what_is_new()
+            # A long table or list is rendered whole for each frame: what takes long comes seldom,
+            # and other students' frames have the loop in between.
+            pause = max(FRAME_SECONDS, 8 * (time.perf_counter() - began))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._said_all.wait(), FRAME_SECONDS)
+                await asyncio.wait_for(self._said_all.wait(), pause)
         await self._show_what_is_new()
 
     async def _show_what_is_new(self) -> None:
@@ -193,7 +207,12 @@ class Turn:
         if at == len(text):
             return
         self._shown = len(text)
-        changed = self.renderer.feed(text)
+        try:
+            changed = self.renderer.feed(text)
+        except Exception:
+            # How it looks must not decide whether the answer arrives.
+            logger.exception("an answer could not be rendered")
+            changed = [(len(self.renderer.blocks), format_html("<p>{}</p>", text[at:]))]
         await self.emit(events.delta(self.id, at, text[at:], changed))
 
     async def _keep_saving(self) -> None:

@@ -1,7 +1,9 @@
 """Who may open the chat's socket, and what it does with frames that make no sense."""
 
 import pytest
+from django.contrib.sessions.models import Session
 
+from learning import tabs
 from learning.models import Conversation, Enrolment
 from tests.learning.chat import Tab
 
@@ -34,8 +36,57 @@ async def test_who_left_the_course_cannot_come_back_to_its_chat(conversation, al
     assert await close_code(Tab(conversation.pk, alice)) == 4404
 
 
-async def test_another_site_cannot_open_a_socket_with_a_students_cookie(conversation, alice):
-    assert not await Tab(conversation.pk, alice, origin="https://elsewhere.example").connect()
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://elsewhere.example",
+        "http://testserver:9999",
+        "http://localhost:3000",
+        "http://testserver.elsewhere.example",
+        "null",
+        "",
+    ],
+)
+async def test_another_site_cannot_open_a_socket_with_a_students_cookie(
+    conversation, alice, origin
+):
+    assert not await Tab(conversation.pk, alice, origin=origin).connect()
+
+
+async def test_a_proxys_public_name_is_trusted_when_it_is_named(conversation, alice, settings):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://tutor.example"]
+    tab = await Tab(conversation.pk, alice, origin="https://tutor.example").open()
+    await tab.close()
+
+
+async def test_who_was_locked_out_with_the_chat_open_is_shown_the_door(tab, alice, chat_model):
+    alice.is_active = False
+    await alice.asave()
+
+    await tab.ask("What is photosynthesis?")
+
+    assert await tab.close_code() == 4401
+    assert chat_model.requests == []
+
+
+async def test_who_logged_out_elsewhere_reads_no_more(tab, chat_model):
+    await Session.objects.all().adelete()
+
+    await tab.send({"type": "resume"})
+
+    assert await tab.close_code() == 4401
+
+
+async def test_a_fault_in_a_tab_does_not_leave_it_among_the_open_ones(conversation, alice):
+    tab = await Tab(conversation.pk, alice).open()
+    assert tabs._tabs[conversation.pk]
+
+    # A message type that no consumer knows: Channels ends the application with an error.
+    tab.socket.input_queue.put_nowait({"type": "no.such.handler"})
+    with pytest.raises(ValueError, match=r"no\.such\.handler"):
+        await tab.socket.wait()
+
+    assert conversation.pk not in tabs._tabs
 
 
 async def test_who_leaves_the_course_with_the_chat_open_cannot_ask(tab, alice, chat_model):
@@ -88,6 +139,7 @@ BAD_FRAMES = {
     "NUL": '{"type": "ask", "id": "1", "text": "What\\u0000?"}',
     "half a surrogate pair": '{"type": "ask", "id": "1", "text": "What \\ud83d?"}',
     "a chapter that is a number": '{"type": "ask", "id": "1", "text": "What?", "chapter": 3}',
+    "a hundred thousand brackets": "[" * 100_000,
     "a megabyte": '{"type": "ask", "id": "1", "text": "' + "x" * 1_000_000 + '"}',
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from learning import turns
 from learning.models import Message
+from learning.turns import rows
 from tests.learning.chat import Tab
 from tests.servers.openai_script import CUT, WAIT
 from tracing import Status
@@ -306,6 +307,80 @@ async def test_partial_text_is_saved_while_the_answer_is_written(tab, conversati
 
     chat_model.release()
     await tab.until("turn.finished")
+
+
+async def test_a_model_that_never_ends_is_cut_off(tab, conversation, chat_model, settings, traces):
+    settings.TUTOR = {**settings.TUTOR, "ANSWER_CHARACTERS": 20}
+    chat_model.answers("and so on, ", "and so on, ", "and so on, ", WAIT)
+
+    await tab.ask("What is photosynthesis?")
+    finished = await tab.until("turn.finished")
+
+    assert finished["status"] == "failed"
+    assert tab.text == (await answer_in(conversation)).text == "and so on, and so on, "
+    chat_model.last.wait_until_closed()
+
+
+async def test_a_model_that_only_keeps_the_line_open_is_cut_off(
+    tab, conversation, chat_model, settings
+):
+    settings.TUTOR = {**settings.TUTOR, "ANSWER_SECONDS": 0.5}
+    chat_model.answers("Light ", WAIT)
+
+    await tab.ask("What is photosynthesis?")
+    finished = await tab.until("turn.finished")
+
+    assert finished["status"] == "failed"
+    assert finished["message"] == "The answer broke off. You can ask again."
+    assert (await answer_in(conversation)).text == "Light "
+
+
+async def test_a_turn_says_that_it_lives_while_it_still_searches(
+    tab, conversation, chat_model, settings
+):
+    settings.RAG = {**settings.RAG, "EMBEDDER": "tests.learning.parts.SlowEmbedder"}
+    rows.HEARTBEAT_SECONDS, before = 0.1, rows.HEARTBEAT_SECONDS
+    try:
+        await tab.ask("What is photosynthesis?")
+        await tab.until("turn.started")
+        first = (await answer_in(conversation)).saved_at
+        async with asyncio.timeout(5):
+            while (await answer_in(conversation)).saved_at == first:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        rows.HEARTBEAT_SECONDS = before
+    assert "turn.sources" not in [event["type"] for event in tab.seen]
+    await tab.until("turn.finished")
+
+
+async def test_stop_ends_a_search_too(tab, conversation, chat_model, settings, traces):
+    settings.RAG = {**settings.RAG, "EMBEDDER": "tests.learning.parts.SlowEmbedder"}
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.started")
+
+    await tab.stop()
+    finished = await tab.until("turn.finished")
+
+    assert finished["status"] == "stopped"
+    assert traces.last.status is Status.CANCELLED
+    assert traces.last.input["user_message"] == "What is photosynthesis?"
+    assert chat_model.requests == []
+
+
+async def test_the_first_question_names_the_conversation_whichever_tab_it_comes_from(
+    tab, conversation, alice, chat_model
+):
+    other = await Tab(conversation.pk, alice).open()
+    await tab.ask("First question", id="1")
+    await tab.until("turn.finished")
+
+    await other.until("turn.finished")
+    await other.ask("Second question", id="2")
+    await other.until("turn.finished")
+    await other.close()
+
+    await conversation.arefresh_from_db()
+    assert conversation.title == "First question"
 
 
 async def wait_for_text(conversation, text: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from django.core.checks import run_checks
 
 from rag.indexing import reindex
-from rag.readiness import index_status
+from rag.readiness import IndexStatus, index_status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -15,15 +15,15 @@ def ids(**options):
 
 
 def test_a_collection_without_an_index_is_named(plants):
-    assert "“plants” has no search index yet" in index_status()
+    assert "“plants” has no search index yet" in str(index_status())
     reindex()
-    assert index_status() == ""
+    assert index_status() == IndexStatus(searchable=["plants"])
 
 
 def test_a_collection_without_documents_needs_no_index(source):
     source.held["plants"] = {}
 
-    assert index_status() == index_status("plants") == ""
+    assert index_status() == IndexStatus()
 
 
 def test_an_index_of_another_model_is_named(plants, rag_settings):
@@ -34,7 +34,7 @@ def test_an_index_of_another_model_is_named(plants, rag_settings):
     rag_settings(EMBEDDING_MODEL="newer words")
     get_source().held = held
 
-    assert "built with words, but newer words" in index_status("plants")
+    assert "built with words, but newer words" in index_status().problems["plants"]
 
 
 def test_a_dotted_path_that_leads_nowhere_is_an_error(rag_settings):

@@ -8,6 +8,7 @@ import sys
 import time
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from learning.models import User
@@ -24,6 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, *, host, port, **options):
         _require_free(host, port)
+        if not settings.DEBUG:
+            call_command("collectstatic", interactive=False, verbosity=0)
         commands = [
             [
                 sys.executable,
@@ -42,7 +45,7 @@ class Command(BaseCommand):
             subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603
             for command in commands
         ]
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, lambda *_: sys.exit(0))
         try:
             _wait_until_it_answers(children[0], host, port)

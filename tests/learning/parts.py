@@ -1,0 +1,13 @@
+"""Parts for tests of turns."""
+
+import time
+
+from tests.rag.parts import WordEmbedder
+
+
+class SlowEmbedder(WordEmbedder):
+    """The model that counts words, on a machine that has much else to do."""
+
+    def embed_question(self, text: str):
+        time.sleep(1.5)
+        return super().embed_question(text)
