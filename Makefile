@@ -59,5 +59,8 @@ messages: setup ## bring the translation catalogs up to date (needs gettext)
 	  rm locale/*/LC_MESSAGES/django.po.old && \
 	  ../$(BIN)/python ../manage.py compilemessages) || exit 1; done
 
+screenshots: setup ## take the pictures of the README anew, from a site of its own (needs Chromium)
+	@PYTHONPATH=. $(BIN)/python docs/screenshots.py
+
 clean: ## remove what the project made, your courses included
 	rm -rf $(VENV) var staticfiles

@@ -1,16 +1,9 @@
-"""The product as it is delivered: its own processes, a fresh folder, a real browser.
+"""A real browser on the product as it is delivered, with a provider and a Langfuse beside it.
 
-Nothing here imports the product. A provider and a Langfuse stand beside it, real servers both.
+Nothing here imports the product; all servers are real.
 """
 
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,27 +12,21 @@ from playwright.sync_api import expect
 
 from tests.servers.langfuse_server import LangfuseServer
 from tests.servers.openai_server import OpenAIServer
+from tests.servers.site import CHROMIUM_OPTIONS, chromium, running_site
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 COURSE = Path(__file__).parent / "course"
-START_SECONDS = 60
 # Playwright's loop runs in this thread as long as the session, and Django would take its own
 # clean-up of the test database for a mistake.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-# The first question may have to wait for the models, which load behind the first pages.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=10_000)
 
 
 @dataclass
 class Site:
     url: str
+    data: Path
     openai: OpenAIServer
     langfuse: LangfuseServer
-
-
-def chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 @pytest.fixture(scope="session")
@@ -50,88 +37,61 @@ def browser_type_launch_args():
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    return {
-        "executable_path": executable,
-        "args": [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-        ],
-    }
+    return {"executable_path": executable, "args": CHROMIUM_OPTIONS}
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """A site with the course of tides, open to everybody, and `staff`, password as the name."""
+def session_site(tmp_path_factory):
     data = tmp_path_factory.mktemp("site")
-    with OpenAIServer(pace_seconds=0.05) as openai, LangfuseServer() as langfuse:
-        port = _free_port()
-        environment = {
-            **os.environ,
-            "DATA_DIR": str(data),
-            "DJANGO_DEBUG": "1",
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_URL": "",
-            "REDIS_URL": "",
-            "OPENAI_BASE_URL": openai.url,
-            "OPENAI_API_KEY": "",
-            "CHAT_MODEL": "",
-            "EMBEDDING_MODEL": "",
-            "RERANKER_MODEL": "",
-            "LANGFUSE_HOST": langfuse.url,
-            "LANGFUSE_PUBLIC_URL": "",
-            "LANGFUSE_PROJECT_ID": "",
-            "LANGFUSE_PUBLIC_KEY": langfuse.public_key,
-            "LANGFUSE_SECRET_KEY": langfuse.secret_key,
-            "DJANGO_SUPERUSER_USERNAME": "staff",
-            "DJANGO_SUPERUSER_EMAIL": "staff@example.org",
-            "DJANGO_SUPERUSER_PASSWORD": "staff",
-            "PYTHONWARNINGS": "default",
-        }
+    with (
+        OpenAIServer(pace_seconds=0.05) as openai,
+        LangfuseServer() as langfuse,
+        running_site(
+            data,
+            prepare=[
+                ["migrate", "-v", "0"],
+                ["createsuperuser", "--noinput", "-v", "0"],
+                ["import_course", str(COURSE), "--open"],
+                ["reindex"],
+            ],
+            OPENAI_BASE_URL=openai.url,
+            LANGFUSE_HOST=langfuse.url,
+            LANGFUSE_PUBLIC_KEY=langfuse.public_key,
+            LANGFUSE_SECRET_KEY=langfuse.secret_key,
+            DJANGO_SUPERUSER_USERNAME="staff",
+            DJANGO_SUPERUSER_EMAIL="staff@example.org",
+            DJANGO_SUPERUSER_PASSWORD="staff",
+        ) as url,
+    ):
+        yield Site(url, data, openai, langfuse)
 
-        def manage(*arguments: str) -> None:
-            subprocess.run(
-                [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, check=True
-            )
 
-        manage("migrate", "-v", "0")
-        manage("createsuperuser", "--noinput", "-v", "0")
-        manage("import_course", str(COURSE), "--open")
-        manage("reindex")
-        server = subprocess.Popen(
-            [sys.executable, "manage.py", "serve", "--port", str(port)], cwd=ROOT, env=environment
-        )
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait_for(f"{url}/readyz", server)
-            yield Site(url, openai, langfuse)
-        finally:
-            server.send_signal(signal.SIGINT)
-            assert server.wait(15) == 0, "Ctrl-C did not end the site in good order"
+@pytest.fixture
+def site(session_site):
+    """A site with the course of tides, open to everybody, and `staff`, password as the name."""
+    session_site.openai.forget()
+    return session_site
 
 
 @pytest.fixture(scope="session")
-def base_url(site):
-    return site.url
+def quoting_site(session_site):
+    """The address of the same courses and people, served without a model."""
+    with running_site(session_site.data) as url:
+        yield url
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture(scope="session")
+def base_url(session_site):
+    return session_site.url
 
 
-def _wait_for(url: str, server: subprocess.Popen) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the site ended at its start"
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"{url} did not answer well in {START_SECONDS} s")
+@pytest.fixture
+def complaints(context):
+    """What the browser complained about: errors of scripts, of the security policy, of loading."""
+    heard = []
+    context.on("weberror", lambda error: heard.append(str(error.error)))
+    context.on(
+        "console",
+        lambda message: message.type in ("error", "warning") and heard.append(message.text),
+    )
+    return heard

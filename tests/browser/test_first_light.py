@@ -1,39 +1,11 @@
 """The whole way once: a student signs up, enrols, asks, checks a source; staff open the trace."""
 
 import re
-import uuid
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.steps import ask, open_chapter, sign_up
 from tests.servers.openai_script import WAIT
-
-
-def sign_up(page: Page) -> str:
-    """Make a new student and be logged in as them."""
-    name = f"ada{uuid.uuid4().hex[:8]}"
-    page.goto("/accounts/signup/")
-    page.fill("[name=username]", name)
-    page.fill("[name=email]", f"{name}@example.org")
-    page.fill("[name=password1]", "a-long-phrase-42")
-    page.fill("[name=password2]", "a-long-phrase-42")
-    page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("button", name="Log out")).to_be_attached()
-    return name
-
-
-def open_chapter(page: Page, title: str) -> None:
-    """Enrol in the course of tides and open one of its chapters."""
-    page.goto("/")
-    page.get_by_role("link", name="Tides").first.click()
-    page.get_by_role("button", name="Enrol").first.click()
-    page.get_by_role("link", name=title).first.click()
-    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
-    page.wait_for_load_state("load")  # by then the page listens to keys
-
-
-def ask(page: Page, question: str) -> None:
-    page.locator("[data-question]").fill(question)
-    page.locator("[data-question]").press("Enter")
 
 
 def test_a_student_asks_and_lands_on_the_cited_passage_and_staff_see_the_trace(site, page: Page):
@@ -57,10 +29,14 @@ def test_a_student_asks_and_lands_on_the_cited_passage_and_staff_see_the_trace(s
 
     trace = site.langfuse.wait_for(
         lambda server: next(
-            (t for t in server.traces.values() if "spring tide" in str(t.get("input"))), None
+            (t for t in server.traces.values() if asks(t, "What is a spring tide?")), None
         )
     )
     staff_opens_the_trace(page, trace["id"])
+
+
+def asks(trace: dict, question: str) -> bool:
+    return question in (trace.get("input") or {}).get("user_message", "")
 
 
 def staff_opens_the_trace(page: Page, trace_id: str) -> None:
@@ -88,7 +64,7 @@ def test_what_arrives_in_langfuse_is_what_the_contract_says(site, page: Page):
     expect(page.locator("article.answer").last).to_contain_text("in the third hour")
     trace = site.langfuse.wait_for(
         lambda server: next(
-            (t for t in server.traces.values() if "third hour?" in str(t.get("input"))), None
+            (t for t in server.traces.values() if asks(t, "in the third hour?")), None
         )
     )
 

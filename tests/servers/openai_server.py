@@ -96,6 +96,10 @@ class OpenAIServer(ThreadedServer):
         """What OPENAI_BASE_URL takes."""
         return f"{self.origin}/v1"
 
+    def requests_for(self, question: str) -> list[RecordedRequest]:
+        """The requests whose last message is this question."""
+        return [r for r in self.requests if question in r.body["messages"][-1]["content"]]
+
     @property
     def last(self) -> RecordedRequest:
         return self.requests[-1]
@@ -138,6 +142,11 @@ class OpenAIServer(ThreadedServer):
     def release(self) -> None:
         """Let every waiting answer go on."""
         self._released.set()
+
+    def forget(self) -> None:
+        """Forget the script, and let answers wait again: for a server that many tests share."""
+        self._script.clear()
+        self._released.clear()
 
     # --- serving ----------------------------------------------------------------------------
 

@@ -6,12 +6,21 @@ const reading = document.querySelector("[data-reading]");
 const text = document.querySelector("[data-text]");
 const PASSAGE = /^(\d+)-(\d+)$/;
 
+const behind = document.querySelectorAll(
+  ".skip-link, .site-header, .notices, .site-footer, [data-reading], [data-sheet-open]",
+);
+
 const setSheet = (isOpen) => {
   if (sheet.hasAttribute("data-open") === isOpen) return;
   sheet.toggleAttribute("data-open", isOpen);
-  reading.inert = isOpen;
+  for (const element of behind) element.inert = isOpen;
+  if (isOpen) sheet.setAttribute("role", "dialog");
+  else sheet.removeAttribute("role");
   opener.setAttribute("aria-expanded", String(isOpen));
-  (isOpen ? sheet.querySelector("[data-question]") : opener).focus();
+  // Where there is something to read, the keyboard of a phone does not come up over it.
+  const isEmpty = sheet.querySelector("[data-log] article") === null;
+  const inside = sheet.querySelector(isEmpty ? "[data-question]" : "[data-log]");
+  (isOpen ? inside : opener).focus();
 };
 
 opener.addEventListener("click", () => setSheet(true));
@@ -33,8 +42,11 @@ const showPassage = (start, end) => {
     block.classList.toggle("cited", isCited);
     if (isCited) first ??= block;
   }
-  first?.scrollIntoView({ block: "start" });
-  return first !== null;
+  if (first === null) return false;
+  first.tabIndex = -1; // whoever cannot see the page goes on reading here
+  first.focus({ preventScroll: true });
+  first.scrollIntoView({ block: "start" });
+  return true;
 };
 
 document.addEventListener("click", (event) => {
@@ -44,13 +56,8 @@ document.addEventListener("click", (event) => {
   const address = new URL(link.href);
   const passage = PASSAGE.exec(address.searchParams.get("passage") ?? "");
   if (address.origin !== location.origin || !passage) return;
-  const conversation = document.querySelector("[data-chat]")?.dataset.conversation;
-  if (conversation) address.searchParams.set("conversation", conversation);
+  if (address.pathname !== location.pathname) return;
   event.preventDefault();
-  if (address.pathname !== location.pathname) {
-    location.assign(address); // the conversation goes along to the other chapter
-    return;
-  }
   setSheet(false);
   if (showPassage(Number(passage[1]), Number(passage[2]))) history.replaceState(null, "", address);
 });

@@ -1,0 +1,107 @@
+"""What a student does, in the words of the tests."""
+
+import json
+import re
+import uuid
+
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+
+
+def sign_up(page: Page) -> str:
+    """Make a new student and be logged in as them."""
+    name = f"ada{uuid.uuid4().hex[:8]}"
+    page.goto("/accounts/signup/")
+    page.fill("[name=username]", name)
+    page.fill("[name=email]", f"{name}@example.org")
+    page.fill("[name=password1]", "a-long-phrase-42")
+    page.fill("[name=password2]", "a-long-phrase-42")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("button", name="Log out")).to_be_attached()
+    return name
+
+
+def new_student(page: Page, chapter: str, site_url: str = "") -> None:
+    """Be a new student, enrolled in the course of tides and on one of its chapters, at once."""
+    name = f"ada{uuid.uuid4().hex[:8]}"
+
+    def post(path: str, **fields: str) -> None:
+        page.request.get(f"{site_url}/accounts/signup/")  # gives the token
+        cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+        form = {"csrfmiddlewaretoken": cookies["csrftoken"], **fields}
+        assert page.request.post(f"{site_url}{path}", form=form, max_redirects=0).status == 302
+
+    password = "a-long-phrase-42"
+    email = f"{name}@example.org"
+    post("/accounts/signup/", username=name, email=email, password1=password, password2=password)
+    post("/courses/tides/enrol/")
+    page.goto(f"{site_url}/courses/tides/chapters/{chapter}/")
+    expect(page.locator("[data-send]")).to_be_enabled()  # the page listens to keys
+
+
+def open_chapter(page: Page, title: str) -> None:
+    """Enrol in the course of tides and open one of its chapters."""
+    page.goto("/")
+    page.get_by_role("link", name="Tides").first.click()
+    page.get_by_role("button", name="Enrol").first.click()
+    page.get_by_role("link", name=title).first.click()
+    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+
+
+def ask(page: Page, question: str) -> None:
+    expect(page.locator("[data-send]")).to_be_enabled()  # the page listens to keys
+    page.locator("[data-question]").fill(question)
+    page.locator("[data-question]").press("Enter")
+
+
+def last_answer(page: Page) -> Locator:
+    return page.locator("article.answer").last
+
+
+def words(page: Page) -> Locator:
+    """The text of the last answer, without its sources and its status."""
+    return last_answer(page).locator("[data-blocks]")
+
+
+def expect_end(page: Page, status: str = "complete") -> None:
+    expect(last_answer(page)).to_have_attribute("data-state", status)
+    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
+
+
+class Line:
+    """The websocket of a page, between browser and server: frames can be lost, the line cut."""
+
+    def __init__(self, page: Page):
+        self.sent: list[dict] = []  # by the page
+        self.connections = 0
+        self.loses = lambda frame: False  # what of the server's frames does not arrive
+        self.is_down = False
+        self.is_silent = False  # nothing arrives either way, and nobody is told
+        page.route_web_socket(re.compile("/ws/"), self._connect)
+
+    def _connect(self, route: WebSocketRoute) -> None:
+        self.connections += 1
+        if self.is_down:
+            route.close(code=1011)
+            return
+        server = route.connect_to_server()
+        connection = self.connections
+
+        def from_page(message):
+            self.sent.append(json.loads(message))
+            if not self.is_silent or connection != self.connections:
+                server.send(message)
+
+        def from_server(message):
+            if not self.is_silent and not self.loses(json.loads(message)):
+                route.send(message)
+
+        route.on_message(from_page)
+        server.on_message(from_server)
+        self._ends = (server, route)
+
+    def cut(self) -> None:
+        for end in self._ends:
+            end.close(code=1011)
+
+    def sent_types(self) -> list[str]:
+        return [frame["type"] for frame in self.sent]

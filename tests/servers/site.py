@@ -1,0 +1,94 @@
+"""The product as it is delivered: processes, a folder and an environment of its own.
+
+Nothing here imports the product.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 60
+END_SECONDS = 15
+# What a developer has in the shell or in .env does not reach a site unless a test says so: an empty
+# value counts as unset.
+UNSET = (
+    "DATABASE_URL REDIS_URL OPENAI_BASE_URL OPENAI_API_KEY CHAT_MODEL EMBEDDING_MODEL"
+    " RERANKER_MODEL LANGFUSE_HOST LANGFUSE_PUBLIC_URL LANGFUSE_PROJECT_ID LANGFUSE_PUBLIC_KEY"
+    " LANGFUSE_SECRET_KEY"
+).split()
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str | None:
+    """Return the browser of this machine, or the one that CHROMIUM names."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def running_site(
+    data: Path, *, prepare: Sequence[Sequence[str]] = (), **settings: str
+) -> Iterator[str]:
+    """Run `manage.py` with each of `prepare`, serve what is in `data`, and give its address.
+
+    `settings` are environment variables. At the end the site gets what Ctrl-C sends.
+    """
+    environment = {
+        **os.environ,
+        **dict.fromkeys(UNSET, ""),
+        "DATA_DIR": str(data),
+        "DJANGO_DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONWARNINGS": "default",
+        **settings,
+    }
+    for arguments in prepare:
+        subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, check=True
+        )
+    port = _free_port()
+    server = subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--port", str(port)], cwd=ROOT, env=environment
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(f"{url}/readyz", server)
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(END_SECONDS) == 0, "Ctrl-C did not end the site in good order"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_for(url: str, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the site ended at its start"
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{url} did not answer well in {START_SECONDS} s")
