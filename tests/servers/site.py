@@ -42,27 +42,27 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
+def prepare_site(data: Path, commands: Sequence[Sequence[str]], **settings: str) -> None:
+    """Run `manage.py` with each of these; `settings` are environment variables."""
+    for arguments in commands:
+        subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=_environment(data, settings),
+            check=True,
+        )
+
+
 @contextmanager
 def running_site(
     data: Path, *, prepare: Sequence[Sequence[str]] = (), **settings: str
 ) -> Iterator[str]:
-    """Run `manage.py` with each of `prepare`, serve what is in `data`, and give its address.
+    """Prepare a site, serve what is in `data`, and give its address.
 
-    `settings` are environment variables. At the end the site gets what Ctrl-C sends.
+    At the end the site gets what Ctrl-C sends.
     """
-    environment = {
-        **os.environ,
-        **dict.fromkeys(UNSET, ""),
-        "DATA_DIR": str(data),
-        "DJANGO_DEBUG": "1",
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "PYTHONWARNINGS": "default",
-        **settings,
-    }
-    for arguments in prepare:
-        subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, check=True
-        )
+    prepare_site(data, prepare, **settings)
+    environment = _environment(data, settings)
     port = _free_port()
     server = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port)], cwd=ROOT, env=environment
@@ -74,6 +74,19 @@ def running_site(
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(END_SECONDS) == 0, "Ctrl-C did not end the site in good order"
+
+
+def _environment(data: Path, settings: dict[str, str]) -> dict[str, str]:
+    return {
+        **os.environ,
+        **dict.fromkeys(UNSET, ""),
+        "ENV_FILE": os.devnull,
+        "DATA_DIR": str(data),
+        "DJANGO_DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONWARNINGS": "default",
+        **settings,
+    }
 
 
 def _free_port() -> int:
