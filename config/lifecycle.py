@@ -48,9 +48,9 @@ def _look_after() -> None:
 
 def _warm_up() -> None:
     from learning.llm.base import get_chat_model
-    from rag import compute
+    from rag import loaded
 
-    compute.warm_up()
+    loaded.warm_up()
     get_chat_model().warm_up()
     # A full collection with the models loaded stops the event loop for 80 ms: what is alive now
     # stays alive, so the collector need not look at it again.

@@ -68,21 +68,6 @@ def run_blocking(function: Callable[..., Result], *args: Any, lane: Lane = Lane.
     return _submit(lane, function, args).result()
 
 
-def warm_up() -> None:
-    """Load the models and every active index, so that the first student does not wait.
-
-    Takes about ten seconds: call it in a thread of its own. A collection that cannot be searched
-    will say so when it is asked. Raises ModelUnavailable.
-    """
-    from rag import loaded  # which runs its loading here
-    from rag.embedders.base import get_embedder
-    from rag.rerankers.base import get_reranker
-
-    run_blocking(get_embedder().embed_question, "warm-up", lane=Lane.QUESTIONS)
-    run_blocking(get_reranker().warm_up, lane=Lane.QUESTIONS)
-    run_blocking(loaded.load_all, lane=Lane.LOADING)
-
-
 def _submit(lane: Lane, function: Callable[..., Any], args: tuple) -> Future:
     call = functools.partial(contextvars.copy_context().run, _closing_connections, function, *args)
     with _lock:

@@ -17,6 +17,7 @@ from rag.embedders.base import Embedder, get_embedder
 from rag.errors import IndexMismatch, IndexMissing
 from rag.lexical import LexicalIndex
 from rag.models import Chunk, IndexVersion
+from rag.rerankers.base import get_reranker
 from rag.stores.base import Vectors, get_store
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,17 @@ def load(version: IndexVersion) -> LoadedIndex:
             check_usable(version.collection, version, embedder)
             found = _loaded[version.collection] = _read(version, embedder)
         return found
+
+
+def warm_up() -> None:
+    """Load the models and every active index, so that the first student does not wait.
+
+    Takes about ten seconds: call it in a thread of its own. A collection that cannot be searched
+    will say so when it is asked. Raises ModelUnavailable.
+    """
+    compute.run_blocking(get_embedder().embed_question, "warm-up", lane=compute.Lane.QUESTIONS)
+    compute.run_blocking(get_reranker().warm_up, lane=compute.Lane.QUESTIONS)
+    compute.run_blocking(load_all, lane=compute.Lane.LOADING)
 
 
 def load_all() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from tracing import recorder
+from tracing.thread_recorder import ThreadRecorder
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -24,7 +25,7 @@ def traces():
 @pytest.fixture
 def recorded(transactional_db):
     """The real recorder: rows are there after `recorded.drain()`."""
-    thread = recorder.ThreadRecorder()
+    thread = ThreadRecorder()
     before = recorder.use_recorder(thread)
     yield thread
     thread.close()

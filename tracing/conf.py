@@ -8,7 +8,7 @@ DEFAULTS: dict[str, Any] = {
     # Where copies of the rows go; None keeps them local. A dotted path.
     "EXPORTER": None,
     # What writes the rows. A dotted path.
-    "RECORDER": "tracing.recorder.ThreadRecorder",
+    "RECORDER": "tracing.thread_recorder.ThreadRecorder",
     # Every piece of text passes through it before it is stored. A dotted path: str → str.
     "MASK": "tracing.content.mask_secrets",
     "CAPTURE_CONTENT": True,
