@@ -1,5 +1,7 @@
 """The admin for those who look after courses: what students read, asked and were told."""
 
+from functools import partial
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -77,21 +79,37 @@ class EnrolmentInline(TabularInline):
 class Reindexing:
     """What changes the text of a course has its search index brought in line, behind the page."""
 
+    course_slug: str  # the field, or the lookup, of the course's slug
+
+    def save_model(self, request, obj, form, change):
+        before = self.slugs(self.model.objects.filter(pk=obj.pk))
+        super().save_model(request, obj, form, change)
+        after = self.slugs(self.model.objects.filter(pk=obj.pk))
+        self.reindex(before - after)  # a chapter has moved, or a course has got another address
+
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
-        self.reindex(form.instance)
+        self.reindex(self.slugs(self.model.objects.filter(pk=form.instance.pk)))
 
     def delete_model(self, request, obj):
-        super().delete_model(request, obj)
-        self.reindex(obj)
+        self.delete_queryset(request, self.model.objects.filter(pk=obj.pk))
 
-    def reindex(self, obj: Course | Chapter):
-        course = obj.course if isinstance(obj, Chapter) else obj
-        transaction.on_commit(lambda: reindex_course.enqueue(course.slug))
+    def delete_queryset(self, request, queryset):
+        slugs = self.slugs(queryset)
+        super().delete_queryset(request, queryset)
+        self.reindex(slugs)
+
+    def slugs(self, queryset) -> set[str]:
+        return set(queryset.order_by().values_list(self.course_slug, flat=True))
+
+    def reindex(self, slugs: set[str]) -> None:
+        for slug in slugs:
+            transaction.on_commit(partial(reindex_course.enqueue, slug))
 
 
 @admin.register(Course)
 class CourseAdmin(Reindexing, ModelAdmin):
+    course_slug = "slug"
     list_display = ("title", "slug", "language", "is_open", "chapter_count", "student_count")
     list_filter = ("language", "is_open")
     search_fields = ("title", "slug")
@@ -119,6 +137,7 @@ class CourseAdmin(Reindexing, ModelAdmin):
 
 @admin.register(Chapter)
 class ChapterAdmin(Reindexing, ModelAdmin):
+    course_slug = "course__slug"
     list_display = ("title", "course", "position", "published_at", "updated_at")
     list_filter = ("course",)
     search_fields = ("title", "slug")

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from learning.rendering import render_blocks
+from learning.rendering import render_quote
 
 Event = dict[str, Any]
 
@@ -95,8 +95,9 @@ def rejected(ask_id: str, code: str, message: str) -> Event:
     return {"type": "turn.rejected", "ask": ask_id, "code": code, "message": message}
 
 
-def started(turn_id: str, ask_id: str) -> Event:
-    return {"type": "turn.started", "turn": turn_id, "ask": ask_id}
+def started(turn_id: str, ask_id: str, question: str) -> Event:
+    """`question` is for the other tabs on the conversation, which did not ask it."""
+    return {"type": "turn.started", "turn": turn_id, "ask": ask_id, "question": question}
 
 
 def sources(turn_id: str, citations: Iterable, *, is_weak: bool) -> Event:
@@ -116,7 +117,7 @@ def source(citation) -> Event:
         "chapter": citation.chapter.slug if citation.chapter else "",
         "url": citation.url,
         "quote": citation.quote,
-        "quote_html": "".join(render_blocks(citation.quote)),
+        "quote_html": str(render_quote(citation.quote)),
         "score": round(citation.score, 4),
     }
 

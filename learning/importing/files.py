@@ -12,14 +12,14 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from learning.rendering.markdown import new_parser, plain_text
+from learning.rendering.chapters import PARSER
+from learning.rendering.markdown import plain_text
 
 LARGEST_FILE = 5 * 1024 * 1024
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
 _LEADING_NUMBER = re.compile(r"^\d+(?:[.\-_]\d+)*[\s.\-_]+")
-_PARSER = new_parser(raw_html=True)
 
 
 class CourseImportError(Exception):
@@ -174,20 +174,18 @@ def _split_front_matter(text: str) -> tuple[dict, str]:
 
 
 def _split_heading(text: str, title: str) -> tuple[str, str]:
-    """Return the first level-one heading and the text without it.
+    """Return the first level-one heading, and the text without it where it opens the text.
 
     The page shows the title itself. A heading that differs from the title stays in the text.
     """
-    tokens = _PARSER.parse(text)
+    tokens = PARSER.parse(text)
+    heading = ""
     for index, token in enumerate(tokens):
         if token.type == "heading_open" and token.tag == "h1" and token.level == 0:
             heading = plain_text(tokens[index + 1])
-            if not title or " ".join(title.split()) == heading:
-                lines = text.split("\n")
-                first, last = token.map
-                text = "\n".join(lines[:first] + lines[last:])
+            is_title = not title or " ".join(title.split()) == heading
+            if index == 0 and is_title:
+                text = "\n".join(text.split("\n")[token.map[1] :])
             break
-    else:
-        heading = ""
     text = text.strip("\n")
     return heading, f"{text}\n" if text.strip() else ""

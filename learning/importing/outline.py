@@ -5,8 +5,6 @@ import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from posixpath import normpath
-from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext as _
 
@@ -17,19 +15,24 @@ from learning.importing.files import (
     UnreadableFile,
     read_markdown,
 )
-from learning.rendering.markdown import new_parser, plain_text
+from learning.rendering.chapters import PARSER, linked_file
+from learning.rendering.markdown import plain_text
 
 _MARKDOWN = (".md", ".markdown")
 _LATER = (".pdf", ".docx", ".pptx", ".html", ".htm")
 _INDEX_NAMES = ("index.md", "summary.md", "readme.md")
-_PARSER = new_parser(raw_html=True)
 
 
 @dataclass
 class Outline:
-    """What a folder holds: chapters in order, the file that describes the course, and problems."""
+    """What a folder holds: chapters in order, the file that describes the course, and problems.
+
+    `is_whole` is False for a single file, and where a folder could not be listed: then what is
+    missing here may still be there, and the order is not the course's.
+    """
 
     folder: Path
+    is_whole: bool = True
     index: MarkdownFile | None = None
     chapters: list[MarkdownFile] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -47,7 +50,7 @@ class Outline:
             return ""
         if summary := self.index.named("summary"):
             return summary
-        tokens = _PARSER.parse(self.index.text)
+        tokens = PARSER.parse(self.index.text)
         for opening, content in pairwise(tokens):
             if opening.type == "paragraph_open" and opening.level == 0:
                 return plain_text(content)
@@ -65,14 +68,16 @@ def read_outline(path: Path) -> Outline:
     if path.is_file():
         if path.suffix.lower() not in _MARKDOWN:
             raise CourseImportError(_later(path))
-        outline, names = Outline(path.parent), [path.name]
+        outline, names = Outline(path.parent, is_whole=False), [path.name]
     else:
         outline = Outline(path)
         names = _names(outline)
         names = _take_index(outline, names)
     for name in names:
         _read(outline, name)
-    if not outline.chapters and not outline.problems:
+    if not names:
+        for folder, reason in outline.problems:
+            raise CourseImportError(f"{folder}: {reason}")
         raise CourseImportError(
             _("There is no Markdown (.md) in %(path)s; nothing was imported.") % {"path": path}
         )
@@ -90,7 +95,17 @@ def natural_order(name: str) -> list:
 def _names(outline: Outline) -> list[str]:
     """Return the Markdown files in natural order; note those of kinds that come later."""
     names = []
-    for folder, folders, files in os.walk(outline.folder):
+
+    def note_unlisted(error: OSError) -> None:
+        outline.is_whole = False
+        reason = _("this folder cannot be read (%(reason)s). Check its permissions.")
+        outline.problems.append(
+            Problem(
+                os.path.relpath(error.filename, outline.folder), reason % {"reason": error.strerror}
+            )
+        )
+
+    for folder, folders, files in os.walk(outline.folder, onerror=note_unlisted):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for file in files:
             if file.startswith((".", "~$")):
@@ -133,14 +148,12 @@ def _take_index(outline: Outline, names: list[str]) -> list[str]:
 
 
 def _links(file: MarkdownFile) -> list[str]:
-    links = []
-    for token in _PARSER.parse(file.text):
-        for child in token.children or []:
-            if child.type == "link_open":
-                address = urlsplit(str(child.attrs.get("href", "")))
-                if not address.scheme and not address.netloc and address.path:
-                    links.append(normpath(unquote(address.path)))
-    return links
+    return [
+        path
+        for token in PARSER.parse(file.text)
+        for child in token.children or []
+        if child.type == "link_open" and (path := linked_file(child, file.path))
+    ]
 
 
 def _read(outline: Outline, name: str) -> None:

@@ -1,6 +1,7 @@
 """Bring a course in line with what was read from its folder, and report what that changed."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -67,12 +68,15 @@ def import_course(
     What is given here wins over the index file's front matter, and that over what can be guessed.
     `is_open` None leaves enrolment as it is (closed for a new course). Raises `CourseImportError`
     when there is nothing to import; a single broken file is a problem in the report.
+
+    A single Markdown file is added to the course `slug`, or updates its chapter there; the other
+    chapters stay as they are.
     """
     path = Path(path)
     outline = read_outline(path)
     with transaction.atomic():
         report = _write_course(path, outline, slug, title, language, is_open)
-        _write_chapters(report, outline)
+        _write_chapters(report, path, outline)
     return report
 
 
@@ -135,14 +139,20 @@ def _language(report: ImportReport, outline: Outline, wanted: str) -> str:
     return "zh-hans" if is_chinese and "zh-hans" in known else "en"
 
 
-def _write_chapters(report: ImportReport, outline: Outline) -> None:
+def _write_chapters(report: ImportReport, path: Path, outline: Outline) -> None:
     kept = {chapter.pk: chapter for chapter in report.course.chapters.all()}
+    if path.is_file():
+        _find_in_course(outline, path, kept.values())
     matched = _match(list(kept.values()), outline)
+    last = max((chapter.position for chapter in kept.values()), default=0)
     taken = {chapter.slug for pk, chapter in kept.items() if chapter not in matched.values()}
 
     chapters = []
-    for position, file in enumerate(outline.chapters, start=1):
+    for place, file in enumerate(outline.chapters, start=1):
         chapter = matched.get(file.path)
+        position = place
+        if not outline.is_whole:
+            position = chapter.position if chapter else last + place
         slug = _free_slug(file, chapter, taken)
         taken.add(slug)
         chapters.append((file, chapter, slug, position))
@@ -153,15 +163,31 @@ def _write_chapters(report: ImportReport, outline: Outline) -> None:
     for file, chapter, slug, position in chapters:
         _write_chapter(report, file, chapter or Chapter(course=report.course), slug, position)
 
-    still_there = outline.paths | {file.path for file in outline.chapters}
+    if not outline.is_whole:
+        return
     for chapter in kept.values():
-        path = chapter.source_path
-        is_gone = path and path not in still_there and not path.endswith(GONE)
+        source_path = chapter.source_path
+        is_gone = (
+            source_path and source_path not in outline.paths and not source_path.endswith(GONE)
+        )
         if is_gone and chapter not in matched.values():
             chapter.published_at = None
-            chapter.source_path = path[: 500 - len(GONE)] + GONE
+            chapter.source_path = source_path[: 500 - len(GONE)] + GONE
             chapter.save(update_fields=["published_at", "source_path", "updated_at"])
             report.unpublished.append(chapter.title)
+
+
+def _find_in_course(outline: Outline, path: Path, chapters: Iterable[Chapter]) -> None:
+    """Give a file that comes alone the path that it has in the folder of its course."""
+    whole_path = path.resolve().as_posix()
+    known = [
+        source_path
+        for chapter in chapters
+        if (source_path := chapter.source_path.removesuffix(GONE))
+        and whole_path.endswith(f"/{source_path}")
+    ]
+    for file in outline.chapters:
+        file.path = max(known, key=len, default=file.path)
 
 
 def _match(chapters: list[Chapter], outline: Outline) -> dict[str, Chapter]:
@@ -172,6 +198,8 @@ def _match(chapters: list[Chapter], outline: Outline) -> dict[str, Chapter]:
         chapter = by_path.get(file.path) or by_path.get(file.path + GONE)
         if chapter:
             matched[file.path] = chapter
+    if not outline.is_whole:
+        return matched
     # Written by hand, or made from a file that is still there: not ours to take over.
     orphans = {
         chapter.slug: chapter

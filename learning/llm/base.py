@@ -77,9 +77,6 @@ class ChatModel(abc.ABC):
     def warm_up(self) -> None:  # noqa: B027 - most models have nothing to do
         """Load what the first question would otherwise wait for; blocks."""
 
-    async def aclose(self) -> None:  # noqa: B027
-        """Let go of what the running event loop holds open; a later `stream` opens it anew."""
-
     def count_tokens(self, text: str) -> int:
         """Estimate how many tokens `text` is, rather too many than too few."""
         cjk = len(CJK.findall(text))

@@ -142,6 +142,8 @@ class OpenAIChatModel(ChatModel):
                         raise openai_errors.from_report(error, secret=self._api_key)
                     if text := progress.read(event):
                         yield text
+                if text := progress.end():
+                    yield text
         finally:
             # On every way out, cancelled included: otherwise the provider goes on generating.
             await response.aclose()
@@ -206,10 +208,6 @@ class OpenAIChatModel(ChatModel):
     def warm_up(self) -> None:
         import aiohttp  # noqa: F401
         import openai  # noqa: F401
-
-    async def aclose(self) -> None:
-        if entry := self._clients.get(asyncio.get_running_loop()):
-            await entry[0].aclose()
 
 
 def _pause_seconds(attempt: int, failure: ChatModelError) -> float | None:

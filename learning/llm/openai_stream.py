@@ -54,6 +54,7 @@ class Progress:
 
     def __init__(self):
         self._texts: list[str] = []
+        self._half = ""  # of a character beyond U+FFFF, cut in two by the provider
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
 
@@ -72,8 +73,20 @@ class Progress:
         """
         try:
             text = self._read(event)
+            if not text:
+                return ""
+            text, self._half = _split_half(self._half + text)
         except (TypeError, LookupError, AttributeError) as error:
             raise ValueError(f"not a chunk: {str(event)[:200]}") from error
+        return self._add(text)
+
+    def end(self) -> str:
+        """Return what was held back, if anything."""
+        text, self._half = self._half, ""
+        return self._add(text)
+
+    def _add(self, text: str) -> str:
+        text = _storable(text)
         if text:
             self._texts.append(text)
         return text
@@ -90,6 +103,18 @@ class Progress:
         if isinstance(text, list):  # parts; a model that thinks aloud sends other kinds too
             text = "".join(part["text"] for part in text if part.get("type") == "text")
         return text or ""
+
+
+def _split_half(text: str) -> tuple[str, str]:
+    """Cut off half a character at the end: its other half may come with the next text."""
+    return (text[:-1], text[-1]) if "\ud800" <= text[-1] <= "\udbff" else (text, "")
+
+
+def _storable(text: str) -> str:
+    """Join the halves of characters, replace lone ones, and drop NUL, which no database takes."""
+    if not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\0", "")
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage | None:

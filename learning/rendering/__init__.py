@@ -7,7 +7,7 @@ Chapters may hold raw HTML, link definitions and setext headings. Answers may no
 shown as it was written, and nothing further down can change a block that is already finished.
 """
 
-from learning.rendering.answers import AnswerRenderer, render_blocks
+from learning.rendering.answers import AnswerRenderer, render_blocks, render_quote
 from learning.rendering.chapters import Block, Heading, RenderedChapter, render_chapter
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "RenderedChapter",
     "render_blocks",
     "render_chapter",
+    "render_quote",
 ]

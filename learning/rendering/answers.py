@@ -4,12 +4,17 @@ A finished block never changes: link definitions and setext headings, with which
 could reach back, are off. So the stream re-reads only from the last place that is certain.
 """
 
+import functools
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
 
 from learning.rendering.markdown import new_parser, top_level_blocks
 from learning.rendering.safety import clean_html, clean_source
@@ -17,26 +22,43 @@ from learning.rendering.safety import clean_html, clean_source
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\](?!\()")
 
 
+class _Block(NamedTuple):
+    line: int  # the first one, in the text that was read
+    html: str
+    cited: frozenset[int]
+
+
 def render_blocks(text: str, sources: Mapping[int, str] | None = None) -> list[str]:
     """Return the HTML of each top-level block.
 
     `sources` maps the numbers that the answer may cite to the addresses of their passages: `[2]`
     becomes a link when 2 is among them, and stays as written otherwise and in code and formulas.
+    A passage without an address, "", is cited without a link.
     """
-    return [html for _, html in _render(_readable(text), sources or {})]
+    return [block.html for block in _render(_readable(text), sources or {}, {})]
+
+
+@functools.lru_cache(maxsize=512)  # the answers of a conversation often stand on the same passages
+def render_quote(text: str) -> SafeString:
+    """Return the HTML of a passage that an answer stands on."""
+    return mark_safe("".join(render_blocks(text)))  # noqa: S308 - every block came through clean_html
 
 
 class AnswerRenderer:
     """Render an answer that grows.
 
-    `blocks` always equals `render_blocks` of what was fed last. One per answer; not shared.
+    `blocks` always equals `render_blocks` of what was fed last, and `cited` the numbers that are
+    cited there. One per answer; not shared.
     """
 
     def __init__(self, sources: Mapping[int, str] | None = None) -> None:
         self.sources = sources or {}
         self.blocks: list[str] = []
+        self.cited: set[int] = set()
+        self._rendered: list[_Block] = []
         self._certain_blocks = 0
         self._certain_text = 0  # offset in the text where the blocks that may change begin
+        self._inlines: dict[str, list[Token]] = {}  # what the last feed read, by its source
 
     def feed(self, text: str) -> list[tuple[int, str]]:
         """Take the whole answer so far; return (index, HTML) of each block that is new or changed.
@@ -45,22 +67,24 @@ class AnswerRenderer:
         when its dot arrives).
         """
         rest = _readable(text)[self._certain_text :]
-        rendered = _render(rest, self.sources)
-        blocks = self.blocks[: self._certain_blocks] + [html for _, html in rendered]
+        rendered = _render(rest, self.sources, self._inlines)
+        self._rendered[self._certain_blocks :] = rendered
+        blocks = [block.html for block in self._rendered]
         before = self.blocks + [""] * (len(blocks) - len(self.blocks))
         after = blocks + [""] * (len(before) - len(blocks))
         self.blocks = blocks
+        self.cited = set().union(*(block.cited for block in self._rendered))
         self._advance(rest, rendered)
         return [(i, html) for i, html in enumerate(after) if html != before[i]]
 
-    def _advance(self, rest: str, rendered: list[tuple[int, str]]) -> None:
+    def _advance(self, rest: str, rendered: list[_Block]) -> None:
         """Move to the last block that stands after an empty line and whose first line is complete.
 
         No later line can join such a block to the one before it, or cut it elsewhere.
         """
         lines = rest.split("\n")
         for index in range(len(rendered) - 1, 0, -1):
-            line = rendered[index][0]
+            line = rendered[index].line
             if line < len(lines) - 1 and not lines[line - 1].strip(" \t"):
                 self._certain_blocks += index
                 self._certain_text += sum(len(skipped) + 1 for skipped in lines[:line])
@@ -73,16 +97,28 @@ def _readable(text: str) -> str:
     return clean_source(text)
 
 
-def _render(text: str, sources: Mapping[int, str]) -> list[tuple[int, str]]:
-    """Return (first line, HTML) of each top-level block."""
-    env = {"sources": sources}
-    return [
-        (
-            block[0].map[0],
-            clean_html(_PARSER.renderer.render(block, _PARSER.options, env)).strip(),
-        )
-        for block in top_level_blocks(_PARSER.parse(text, env))
-    ]
+def _render(text: str, sources: Mapping[int, str], inlines: dict[str, list[Token]]) -> list[_Block]:
+    """Render a text; `inlines`, what was read before, is replaced by what is read now."""
+    env: dict = {"sources": sources, "inlines": inlines}
+    tokens = _PARSER.parse(text, env)
+    inlines.clear()
+    inlines.update({token.content: token.children for token in tokens if token.type == "inline"})
+    blocks = []
+    for block in top_level_blocks(tokens):
+        env["cited"] = set()
+        html = clean_html(_PARSER.renderer.render(block, _PARSER.options, env)).strip()
+        blocks.append(_Block(block[0].map[0], html, frozenset(env["cited"])))
+    return blocks
+
+
+def _read_inlines(state: StateCore) -> None:
+    """Read running text, except what was read before: in a long list, only the last item grows."""
+    for token in state.tokens:
+        if token.type == "inline":
+            token.children = state.env["inlines"].get(token.content)
+            if token.children is None:
+                token.children = []
+                state.md.inline.parse(token.content, state.md, state.env, token.children)
 
 
 def _citation(state: StateInline, silent: bool) -> bool:
@@ -102,16 +138,20 @@ def _citation(state: StateInline, silent: bool) -> bool:
 
 
 def _render_citation(renderer, tokens, index, options, env) -> str:
-    return "".join(
-        f'<a class="cite" href="{escapeHtml(env["sources"][number] or "#")}"'
-        f' data-n="{number}">{number}</a>'
-        for number in tokens[index].meta["numbers"]
-    )
+    numbers = tokens[index].meta["numbers"]
+    env["cited"].update(numbers)
+    return "".join(_link(number, env["sources"][number]) for number in numbers)
+
+
+def _link(number: int, address: str) -> str:
+    href = f' href="{escapeHtml(address)}"' if address else ""
+    return f'<a class="cite"{href} data-n="{number}">{number}</a>'
 
 
 def _answer_parser() -> MarkdownIt:
     parser = new_parser(raw_html=False)
     parser.disable(["reference", "lheading"])
+    parser.core.ruler.at("inline", _read_inlines)
     parser.inline.ruler.before("link", "citation", _citation)
     parser.add_render_rule("citation", _render_citation)
     return parser

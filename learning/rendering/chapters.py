@@ -7,8 +7,9 @@ that it touches.
 import functools
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -19,9 +20,11 @@ from markdown_it.token import Token
 from learning.rendering.markdown import new_parser, plain_text, top_level_blocks
 from learning.rendering.safety import clean_html, clean_source
 
-_PARSER = new_parser(raw_html=True)
+PARSER = new_parser(raw_html=True)
 # What the page around the text uses; a heading "Main" becomes "main-1".
 _IDS_OF_THE_PAGE = ("main", "tutor", "question")
+_DETAILS_OPEN = re.compile(r"<details\b", re.IGNORECASE)
+_DETAILS_CLOSE = re.compile(r"</details\b", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -85,13 +88,15 @@ def _render(
     line_starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
     line_starts.append(len(text))
     env: dict = {}
-    tokens = _PARSER.parse(clean_source(text), env)
+    tokens = PARSER.parse(clean_source(text), env)
     _turn_links(tokens, source_path, dict(chapter_urls))
 
     blocks, contents, taken = [], [], set(_IDS_OF_THE_PAGE)
-    for block in top_level_blocks(tokens):
-        html = clean_html(_PARSER.renderer.render(block, _PARSER.options, env)).strip()
-        first, last = block[0].map or (0, 0)
+    for parts in _with_folded_parts(list(top_level_blocks(tokens))):
+        block = parts[0]
+        html = "".join(PARSER.renderer.render(part, PARSER.options, env) for part in parts)
+        html = clean_html(html).strip()
+        first, last = block[0].map[0], parts[-1][0].map[1]
         start = line_starts[first]
         end = line_starts[min(last, len(line_starts) - 1)]
         end = start + len(text[start:end].rstrip(" \t\r\n"))
@@ -102,6 +107,22 @@ def _render(
         if html:
             blocks.append(Block(start, end, html))
     return RenderedChapter(tuple(blocks), tuple(contents))
+
+
+def _with_folded_parts(blocks: list[list[Token]]) -> Iterator[list[list[Token]]]:
+    """Put the blocks from `<details>` to its `</details>` together: cleaned alone, it would end."""
+    opened = [
+        len(_DETAILS_OPEN.findall(html)) - len(_DETAILS_CLOSE.findall(html))
+        for html in (block[0].content if block[0].type == "html_block" else "" for block in blocks)
+    ]
+    at = 0
+    while at < len(blocks):
+        end = at + 1
+        if opened[at] > 0:
+            depths = enumerate(accumulate(opened[at:]), start=at + 1)
+            end = next((place for place, depth in depths if depth <= 0), end)
+        yield blocks[at:end]
+        at = end
 
 
 def _heading(block: list[Token], taken: set[str]) -> Heading:
@@ -116,18 +137,24 @@ def _heading(block: list[Token], taken: set[str]) -> Heading:
     return Heading(int(block[0].tag[1]), text, anchor)
 
 
+def linked_file(link: Token, source_path: str) -> str:
+    """Return which file of the course a link leads to, as seen from `source_path`; "" if none."""
+    address = urlsplit(str(link.attrs.get("href", "")))
+    if address.scheme or address.netloc or not address.path:
+        return ""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(source_path), unquote(address.path)))
+
+
 def _turn_links(tokens: list[Token], source_path: str, chapter_urls: dict[str, str]) -> None:
     for token in tokens:
         for child in token.children or []:
             if child.type != "link_open":
                 continue
-            address = urlsplit(str(child.attrs.get("href", "")))
-            if address.scheme or address.netloc or not address.path.endswith((".md", ".markdown")):
+            path = linked_file(child, source_path)
+            if not path.endswith((".md", ".markdown")):
                 continue
-            folder = posixpath.dirname(source_path)
-            path = posixpath.normpath(posixpath.join(folder, unquote(address.path)))
             if path in chapter_urls:
-                fragment = f"#{address.fragment}" if address.fragment else ""
-                child.attrs["href"] = chapter_urls[path] + fragment
+                _, hash_mark, fragment = str(child.attrs["href"]).partition("#")
+                child.attrs["href"] = f"{chapter_urls[path]}{hash_mark}{fragment}"
             else:
                 del child.attrs["href"]

@@ -5,7 +5,10 @@ is recognised by its first line alone and ends at its closing mark or at an empt
 that is still being streamed is one block from its first character on.
 """
 
+import functools
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import math_core
 from markdown_it import MarkdownIt
@@ -15,6 +18,9 @@ from markdown_it.rules_inline import StateInline
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 _CONVERTER = math_core.LatexToMathML(fancy_error=False, max_expansions=200)
+# For formulas with commands of their own, which may call themselves.
+_MACRO_CONVERTER = math_core.LatexToMathML(fancy_error=False, max_expansions=50)
+_DEFINES = re.compile(r"\\g?def|command")
 _CLOSING = {"$$": "$$", r"\[": r"\]"}
 _LABEL = re.compile(r"\\label\s*\{[^{}]*\}")
 _STYLE = re.compile(r' style="([^"]*)"')
@@ -29,8 +35,18 @@ _CLASS_OF_STYLE = {
     "width:50%": "m-half",
 }
 _LONGEST_FORMULA = 20_000
+_LONGEST_WITH_MACROS = 1_000
+# math_core calls itself for whatever nests, 1.6 kB of stack a character, and an overflow ends the
+# whole process. Few characters fit on any thread's stack; the longest formula on this deep one.
+_LONGEST_ON_ANY_STACK = 60
+_DEEP_STACK_BYTES = 64 * 1024**2  # of addresses: memory is taken by what does nest
+_DEEPEST_MATHML = 100  # elements; browsers give up at 512
+_stack_size = threading.Lock()
+_TAG = re.compile(r"<[^>]*>")
+_LONGEST_UNBOXED = 24  # characters: what fits beside a word on the narrowest phone
 
 
+@functools.lru_cache(maxsize=256)  # an answer that is being written is rendered 25 times a second
 def to_mathml(tex: str, *, display: bool) -> str:
     """Return the formula as MathML; broken TeX as its own source in `<code class="math-error">`."""
     if len(tex) > _LONGEST_FORMULA:
@@ -40,12 +56,50 @@ def to_mathml(tex: str, *, display: bool) -> str:
     if display and r"\tag" in tex:  # allowed in numbered environments only
         attempts.append(rf"\begin{{equation}}{tex}\end{{equation}}")
     for attempt in attempts:
-        try:
-            mathml = _CONVERTER.convert_with_local_state(attempt, displaystyle=display)
-        except math_core.LatexError:
-            continue
-        return _STYLE.sub(_as_classes, mathml)
+        if mathml := _convert(attempt, display):
+            return _STYLE.sub(_as_classes, mathml)
     return _source(tex, "math-error")
+
+
+def _convert(tex: str, display: bool) -> str | None:
+    """Return the MathML; None for what is broken, or nests deeper than a page can show."""
+    has_macros = _DEFINES.search(tex) is not None
+    if len(tex) <= _LONGEST_ON_ANY_STACK and not has_macros:
+        return _mathml(_CONVERTER, tex, display)
+    if len(tex) > _LONGEST_WITH_MACROS and has_macros:
+        return None
+    converter = _MACRO_CONVERTER if has_macros else _CONVERTER
+    mathml = _on_deep_stack(_mathml, converter, tex, display)
+    return mathml if mathml and _depth(mathml) <= _DEEPEST_MATHML else None
+
+
+def _mathml(converter: math_core.LatexToMathML, tex: str, display: bool) -> str | None:
+    try:
+        return converter.convert_with_local_state(tex, displaystyle=display)
+    except math_core.LatexError:
+        return None
+
+
+def _on_deep_stack(function, *args):
+    with ThreadPoolExecutor(1) as thread:
+        with _stack_size:  # the size is for whatever threads the process starts meanwhile
+            size_before = threading.stack_size(_DEEP_STACK_BYTES)
+            try:
+                result = thread.submit(function, *args)
+            finally:
+                threading.stack_size(size_before)
+        return result.result()
+
+
+def _depth(mathml: str) -> int:
+    depth = deepest = 0
+    for tag in _TAG.findall(mathml):
+        if tag.startswith("</"):
+            depth -= 1
+        elif not tag.endswith("/>"):
+            depth += 1
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def formula_plugin(md: MarkdownIt) -> None:
@@ -123,7 +177,10 @@ def _bracket_formula(state: StateInline, silent: bool) -> bool:
 
 
 def _render_inline(renderer, tokens, index, options, env) -> str:
-    return to_mathml(tokens[index].content, display=False)
+    formula = to_mathml(tokens[index].content, display=False)
+    # Browsers do not break a formula into lines; one that may be wider than a phone scrolls.
+    is_long = len(_TAG.sub("", formula)) > _LONGEST_UNBOXED
+    return f'<span class="formula">{formula}</span>' if is_long else formula
 
 
 def _render_display(renderer, tokens, index, options, env) -> str:

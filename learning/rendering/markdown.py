@@ -83,7 +83,16 @@ def _render_fence(renderer, tokens, index, options, env) -> str:
     if language == "math":
         formula = to_mathml(token.content, display=True)
         return f'<div class="math-block" tabindex="0">{formula}</div>\n'
+    # Colours are many times the work, and code that is being streamed comes 25 times a second.
+    if not _is_closed(token):
+        return _pre(escapeHtml(token.content))
     return _pre(_coloured(token.content, language))
+
+
+def _is_closed(fence: Token) -> bool:
+    """Whether the fence has a last line: one line more than the first and what it holds."""
+    lines = fence.map[1] - fence.map[0]
+    return fence.content[-1:] in ("", "\n") and lines == fence.content.count("\n") + 2
 
 
 def _render_indented_code(renderer, tokens, index, options, env) -> str:

@@ -3,8 +3,7 @@
 Knows no socket, no model and no event loop.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -14,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from learning.citations import citations_for
 from learning.events import Ask
 from learning.models import Chapter, Citation, Conversation, Message
 from rag.search import RetrievedChunk
@@ -22,8 +22,6 @@ from tracing import Usage
 # A running turn says every few seconds that it lives; one that has not for so long is dead.
 HEARTBEAT_SECONDS = 5.0
 DEAD_AFTER = timedelta(seconds=20)
-
-MARK = re.compile(r"\[(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\]")
 
 
 class Rejected(Exception):
@@ -96,7 +94,7 @@ def answer_to(conversation_id: UUID, ask_id: str) -> Message | None:
     """The answer to a question that was asked before with this id."""
     return (
         Message.objects.filter(conversation_id=conversation_id, reply_to__ask_id=ask_id)
-        .select_related("reply_to")
+        .select_related("reply_to", "conversation__user")
         .first()
     )
 
@@ -104,14 +102,15 @@ def answer_to(conversation_id: UUID, ask_id: str) -> Message | None:
 def latest_answer(conversation_id: UUID) -> Message | None:
     return (
         Message.objects.filter(conversation_id=conversation_id, role=Message.Role.ASSISTANT)
-        .select_related("reply_to")
+        .select_related("reply_to", "conversation__user")
         .order_by("-created_at")
         .first()
     )
 
 
 def citations_of(message: Message) -> list[Citation]:
-    return list(message.citations.select_related("chapter__course").defer("chapter__text"))
+    """Return what an answer stands on, as its student may see it now."""
+    return list(citations_for(message.conversation.user).filter(message=message))
 
 
 def save_citations(
@@ -149,10 +148,15 @@ def save_partial(answer_id: UUID, text: str) -> None:
 
 
 def save_answer(
-    answer_id: UUID, text: str, status: Message.Status, usage: Usage | None, error: str
+    answer_id: UUID,
+    text: str,
+    *,
+    status: Message.Status,
+    usage: Usage | None,
+    error: str,
+    cited: Collection[int],
 ) -> None:
-    """End the turn: the whole text, how it ended, what it cost, which sources it refers to."""
-    cited = {int(n) for mark in MARK.findall(text) for n in re.findall(r"\d+", mark)}
+    """End the turn: the whole text, how it ended, what it cost, the numbers of what it cites."""
     now = timezone.now()
     with transaction.atomic():
         Message.objects.filter(pk=answer_id).update(

@@ -92,7 +92,7 @@ class Turn:
         async with self.trace as traced:
             saving = asyncio.create_task(self._keep_saving())
             try:
-                await self.emit(events.started(self.id, self.ask.id))
+                await self.emit(events.started(self.id, self.ask.id, self.ask.text))
                 async with asyncio.timeout(settings.TUTOR["ANSWER_SECONDS"]):
                     found = await self._retrieve(question)
                     await self._answer(self._prompt(question, found), found)
@@ -235,7 +235,12 @@ class Turn:
         for pause in (0.2, 1.0, None):
             try:
                 await database_sync_to_async(rows.save_answer)(
-                    UUID(self.id), self.text, self.status, self.usage, self.error
+                    UUID(self.id),
+                    self.text,
+                    status=self.status,
+                    usage=self.usage,
+                    error=self.error,
+                    cited=self.renderer.cited,
                 )
                 return
             except Exception:

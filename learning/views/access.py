@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from learning.models import Chapter, Course
@@ -19,6 +20,14 @@ def visible_chapter(request, course: Course, slug: str) -> Chapter:
     chapter = get_object_or_404(course.chapters.visible_to(request.user), slug=slug)
     chapter.course = course
     return chapter
+
+
+def login_first(course_slug: str) -> HttpResponse:
+    """Send a visitor who pressed a button of a course to log in, and from there to its page.
+
+    Not back to the button's own address: what is posted there cannot be opened by a link.
+    """
+    return redirect_to_login(reverse("course", args=[course_slug]))
 
 
 def turned_away(request, course: Course) -> HttpResponse | None:

@@ -1,7 +1,7 @@
 """Starting a conversation, and reading it; the talking itself goes through the websocket."""
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import Http404, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -9,16 +9,20 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from learning.citations import citations_for
 from learning.llm.base import get_chat_model
 from learning.models import Chapter, Conversation, Course, Message
-from learning.rendering import render_blocks
-from learning.views.access import turned_away, visible_chapter, visible_course
+from learning.rendering import render_blocks, render_quote
+from learning.views.access import login_first, turned_away, visible_chapter, visible_course
+
+NEWEST_MESSAGES = 60  # thirty turns; the others are a click away
 
 
 @require_POST
-@login_required
 def start(request, course_slug):
     """Begin a conversation; redirects to it, or describes it in JSON where that is asked for."""
+    if not request.user.is_authenticated:
+        return login_first(course_slug)
     course = visible_course(request, course_slug)
     wants_json = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
     if elsewhere := turned_away(request, course):
@@ -43,19 +47,19 @@ def start(request, course_slug):
 @login_required
 def conversation(request, conversation_id):
     conversation = get_object_or_404(
-        Conversation.objects.select_related("course", "chapter"),
-        pk=conversation_id,
-        user=request.user,
+        Conversation.objects.select_related("course"), pk=conversation_id, user=request.user
     )
-    if not conversation.course.is_read_by(request.user):
+    course = conversation.course
+    if not course.is_read_by(request.user):
         raise Http404
+    chapters = course.chapters.visible_to(request.user).defer("text")
+    begun_from = chapters.filter(pk=conversation.chapter_id).first()
     return render(
         request,
         "learning/conversation.html",
         {
-            "course": conversation.course,
-            "conversations": conversations_of(request.user, conversation.course)[:20],
-            **chat_context(request, conversation.course, conversation, conversation.chapter),
+            "course": course,
+            **chat_context(request, course, conversation, begun_from, has_all="all" in request.GET),
         },
     )
 
@@ -67,15 +71,33 @@ def conversations_of(user, course: Course) -> QuerySet[Conversation]:
 
 
 def chat_context(
-    request, course: Course, conversation: Conversation | None, chapter: Chapter | None
+    request,
+    course: Course,
+    conversation: Conversation | None,
+    chapter: Chapter | None,
+    *,
+    has_all: bool = False,
 ) -> dict:
-    """Return what the chat on a page shows and what chat.js needs to go on from there."""
+    """Return what the chat on a page shows and what chat.js needs to go on from there.
+
+    Of a long conversation it shows the newest turns, unless the page `has_all`.
+    """
+    messages, earlier_url = [], ""
+    if conversation:
+        newest_first = conversation.messages.order_by("-created_at").prefetch_related(
+            Prefetch("citations", citations_for(request.user))
+        )
+        messages = list(newest_first if has_all else newest_first[: NEWEST_MESSAGES + 1])
+        if not has_all and len(messages) > NEWEST_MESSAGES:
+            messages.pop()
+            earlier_url = f"{conversation.get_absolute_url()}?all=1"
     return {
         "conversation": conversation,
         "socket": socket_path(conversation) if conversation else "",
         "start_url": reverse("conversation_start", args=[course.slug]),
         "chat_chapter": chapter,
-        "entries": _entries(conversation) if conversation else [],
+        "entries": [_entry(message) for message in reversed(messages)],
+        "earlier_url": earlier_url,
         "tutor": get_chat_model(),
     }
 
@@ -84,31 +106,24 @@ def socket_path(conversation: Conversation) -> str:
     return f"/ws/conversations/{conversation.pk}/"
 
 
-def _entries(conversation: Conversation) -> list[dict]:
-    """Return each message with its text as blocks of HTML and with its sources."""
-    entries = []
-    for message in conversation.messages.prefetch_related("citations__chapter__course"):
-        citations = list(message.citations.all())
-        addresses = {citation.number: citation.url for citation in citations}
-        is_answer = message.role == Message.Role.ASSISTANT
-        entries.append(
+def _entry(message: Message) -> dict:
+    """Return a message with its text as blocks of HTML and with its sources."""
+    if message.role != Message.Role.ASSISTANT:
+        return {"message": message}
+    citations = list(message.citations.all())
+    addresses = {citation.number: citation.url for citation in citations}
+    return {
+        "message": message,
+        "is_answer": True,
+        # What `render_blocks` returns went through the sanitizer.
+        "blocks": [mark_safe(html) for html in render_blocks(message.text, addresses)],  # noqa: S308
+        "sources": [
             {
-                "message": message,
-                "is_answer": is_answer,
-                # What `render_blocks` returns went through the sanitizer.
-                "blocks": [mark_safe(html) for html in render_blocks(message.text, addresses)]  # noqa: S308
-                if is_answer
-                else [],
-                "sources": [
-                    {
-                        "number": citation.number,
-                        "title": citation.title,
-                        "url": citation.url,
-                        "is_cited": citation.is_cited,
-                        "quote": mark_safe("".join(render_blocks(citation.quote))),  # noqa: S308
-                    }
-                    for citation in citations
-                ],
+                "number": citation.number,
+                "title": citation.title,
+                "url": citation.url,
+                "quote": render_quote(citation.quote),
             }
-        )
-    return entries
+            for citation in citations
+        ],
+    }

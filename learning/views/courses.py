@@ -3,13 +3,13 @@
 import re
 import uuid
 
-from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from learning.models import Course, Enrolment
 from learning.rendering import render_chapter
-from learning.views.access import turned_away, visible_chapter, visible_course
+from learning.views.access import login_first, turned_away, visible_chapter, visible_course
 from learning.views.conversations import chat_context, conversations_of
 
 _PASSAGE = re.compile(r"(\d{1,9})-(\d{1,9})")
@@ -37,14 +37,16 @@ def course(request, course_slug):
             "course": course,
             "chapters": course.chapters.visible_to(request.user).defer("text"),
             "is_reader": is_reader,
+            "now": timezone.now(),
             "conversations": conversations_of(request.user, course)[:20] if is_reader else (),
         },
     )
 
 
 @require_POST
-@login_required
 def enrol(request, course_slug):
+    if not request.user.is_authenticated:
+        return login_first(course_slug)
     course = visible_course(request, course_slug)
     Enrolment.objects.get_or_create(user=request.user, course=course)
     return redirect(course)
@@ -70,6 +72,7 @@ def chapter(request, course_slug, chapter_slug):
         {
             "course": course,
             "chapter": chapter,
+            "now": timezone.now(),
             "number": place + 1,
             "chapters": siblings,
             "previous": siblings[place - 1] if place else None,

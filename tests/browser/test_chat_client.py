@@ -285,6 +285,10 @@ def test_two_tabs_see_the_same_and_either_may_stop(site, student):
     expect_end(student)
     other = student.context.new_page()
     other.goto(student.url)
+    fetched = []
+    other.on(
+        "request", lambda request: "/conversations/" in request.url and fetched.append(request)
+    )
     site.openai.answers("High water ", WAIT)
 
     ask(student, "What is high water?")
@@ -295,6 +299,7 @@ def test_two_tabs_see_the_same_and_either_may_stop(site, student):
     for tab in (student, other):
         expect_end(tab, "stopped")
         expect(tab.locator("[data-log] > article")).to_have_count(4)
+    assert fetched == []  # the socket said it all
 
 
 def test_a_tab_that_was_away_catches_up_with_all_that_was_asked(site, line, student):

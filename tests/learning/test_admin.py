@@ -3,7 +3,7 @@
 import pytest
 from django_tasks_db.models import DBTaskResult
 
-from learning.models import Conversation, Message
+from learning.models import Conversation, Course, Message
 
 
 @pytest.fixture
@@ -86,6 +86,53 @@ def test_saving_a_chapter_has_its_course_indexed_behind_the_page(desk, course):
     assert saved.status_code == 302
     assert job.task_path == "learning.tasks.reindex_course"
     assert job.args_kwargs["args"] == ["plants"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", ["chapter", "course"])
+def test_deleting_what_was_selected_has_its_course_indexed(desk, course, model):
+    rows = course.chapters.all() if model == "chapter" else [course]
+
+    desk.post(
+        f"/admin/learning/{model}/",
+        {
+            "action": "delete_selected",
+            "_selected_action": [row.pk for row in rows],
+            "post": "yes",
+        },
+    )
+
+    assert not course.chapters.exists()
+    assert [job.args_kwargs["args"] for job in DBTaskResult.objects.all()] == [["plants"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_moving_a_chapter_has_both_courses_indexed(desk, course):
+    chapter = course.chapters.first()
+    other = Course.objects.create(slug="trees", title="Trees")
+
+    desk.post(
+        f"/admin/learning/chapter/{chapter.pk}/change/",
+        {"course": other.pk, "slug": chapter.slug, "title": chapter.title, "position": 1},
+    )
+
+    assert other.chapters.get() == chapter
+    jobs = DBTaskResult.objects.all()
+    assert {job.args_kwargs["args"][0] for job in jobs} == {"plants", "trees"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_course_with_a_new_address_leaves_the_index_under_its_old_one(desk, course):
+    empty = {"TOTAL_FORMS": 0, "INITIAL_FORMS": 0}
+    forms = {f"{name}-{k}": v for name in ("chapters", "enrolments") for k, v in empty.items()}
+
+    desk.post(
+        f"/admin/learning/course/{course.pk}/change/",
+        {"slug": "botany", "title": "Botany", "language": "en", **forms},
+    )
+
+    jobs = DBTaskResult.objects.all()
+    assert {job.args_kwargs["args"][0] for job in jobs} == {"plants", "botany"}
 
 
 def test_students_do_not_get_into_the_admin(client, alice, answer):

@@ -1,5 +1,7 @@
 """A folder of Markdown becomes a course, and stays one when it is imported again."""
 
+import os
+import shutil
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -96,6 +98,15 @@ def test_a_comment_in_code_is_no_title(tmp_path):
     write(tmp_path, "03-loops.md", "```py\n# not a title\n```\n")
 
     assert titles(import_course(tmp_path, slug="x").course) == ["Loops"]
+
+
+def test_only_a_heading_that_opens_the_file_is_taken_out_of_the_text(tmp_path):
+    text = "Before anything else.\n\n# Part two\n\nMore.\n"
+    write(tmp_path, "01-parts.md", text)
+
+    chapter = import_course(tmp_path, slug="x").course.chapters.get()
+
+    assert (chapter.title, chapter.text) == ("Part two", text)
 
 
 def test_options_win_over_the_index(folder):
@@ -216,6 +227,69 @@ def test_files_of_one_name_in_two_folders_are_two_chapters(tmp_path):
         ("intro", "one\n"),
         ("intro-2", "two\n"),
     ]
+
+
+def test_importing_one_file_leaves_the_other_chapters_as_they_are(folder):
+    write(folder, "part/03-seeds.md", "# Seeds\n\nSmall.\n")
+    course = import_course(folder).course
+    before = list(course.chapters.values_list("slug", "position", "source_path", "published_at"))
+    write(folder, "part/03-seeds.md", "# Seeds\n\nVery small.\n")
+
+    report = import_course(folder / "part" / "03-seeds.md", slug="botany")
+
+    assert (report.changed, report.added, report.unpublished) == (["Seeds"], [], [])
+    after = list(course.chapters.values_list("slug", "position", "source_path", "published_at"))
+    assert after == before
+    assert course.chapters.get(slug="seeds").text == "Very small.\n"
+    assert course.title == "Botany"
+
+
+def test_a_new_file_imported_alone_becomes_the_last_chapter(folder):
+    course = import_course(folder).course
+    write(folder, "00-start.md", "# Start\n\nHere.\n")
+
+    report = import_course(folder / "00-start.md", slug="botany")
+
+    assert report.added == ["Start"]
+    assert titles(course) == ["Leaves", "Roots", "Start"]
+
+
+@pytest.fixture
+def unlistable(folder):
+    """A folder that nobody can list, not even root: its path is longer than the system takes."""
+    parent = os.open(folder, os.O_DIRECTORY)
+    for _ in range(20):
+        os.mkdir("x" * 250, dir_fd=parent)
+        child = os.open("x" * 250, os.O_DIRECTORY, dir_fd=parent)
+        os.close(parent)
+        parent = child
+    os.close(parent)
+    yield folder
+    shutil.rmtree(folder / ("x" * 250))
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_unpublishes_nothing(folder, request):
+    write(folder, "03-seeds.md", "# Seeds\n\nSmall.\n")
+    course = import_course(folder).course
+    request.getfixturevalue("unlistable")
+    (folder / "03-seeds.md").unlink()
+
+    report = import_course(folder)
+
+    ((path, why),) = report.problems
+    assert path.startswith("xxx")
+    assert "cannot be read" in why
+    assert report.unpublished == []
+    assert titles(course) == ["Leaves", "Roots", "Seeds"]
+    assert course.chapters.published().count() == course.chapters.count()
+
+
+def test_where_no_folder_can_be_listed_no_course_is_made(unlistable):
+    for name in ("01-leaves.md", "02-roots.md"):
+        (unlistable / name).unlink()
+
+    with pytest.raises(CourseImportError, match="cannot be read"):
+        import_course(unlistable)
 
 
 BROKEN = {

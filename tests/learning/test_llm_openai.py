@@ -81,6 +81,26 @@ async def test_an_answer_arrives_piece_by_piece_in_order(openai_server, model):
     assert texts == ["A ", "limit ", "is a value.", ""]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["Smile \ud83d", "\ude00 and ", "go on."], ["Smile ", "😀 and ", "go on."]),
+        (["Smile \ud83d", "", "\ude00"], ["Smile ", "😀"]),
+        (["Smile \ud83d", " and go"], ["Smile ", "\ufffd and go"]),
+        (["Half \ude00 of it"], ["Half \ufffd of it"]),
+        (["At the end \ud83d"], ["At the end ", "\ufffd"]),
+        (["A NUL\0 less"], ["A NUL less"]),
+    ],
+)
+async def test_every_piece_can_be_stored(openai_server, model, pieces, expected):
+    openai_server.answers(*pieces)
+
+    async with aclosing(model.stream(QUESTION)) as chunks:
+        texts = [chunk.text async for chunk in chunks if chunk.text]
+
+    assert texts == expected
+
+
 async def test_the_request_holds_model_messages_limit_and_key(openai_server, build_model):
     await ask(build_model(answer_tokens=77))
 

@@ -52,6 +52,19 @@ def conversation(alice, course) -> Conversation:
     return conversation
 
 
+def add_turns(conversation: Conversation, count: int) -> None:
+    for number in range(count):
+        question = conversation.messages.create(
+            role=Message.Role.USER, text=f"Question {number}", ask_id=f"more-{number}"
+        )
+        answer = conversation.messages.create(
+            role=Message.Role.ASSISTANT, text=f"{number} [1]", reply_to=question
+        )
+        answer.citations.create(
+            number=1, chapter=conversation.chapter, title="t", quote="q", start=0, end=9, score=1
+        )
+
+
 def text_of(response) -> str:
     assert response.status_code == 200
     return response.content.decode()
@@ -117,6 +130,30 @@ def test_enrolling_opens_the_chapters(client, course, django_user_model):
     assert client.get(CHAPTER).status_code == 200
 
 
+@pytest.mark.parametrize("click", ["enrol", "conversations"])
+def test_a_visitor_s_first_click_leads_over_the_sign_up_to_the_enrol_button(visitor, course, click):
+    to_login = visitor.post(f"/courses/plants/{click}/")
+    assert to_login.url == "/accounts/login/?next=/courses/plants/"
+
+    signed_up = visitor.post(
+        "/accounts/signup/?next=/courses/plants/",
+        {"username": "zoe", "email": "z@e.org", "password1": "kjH78-sf", "password2": "kjH78-sf"},
+        follow=True,
+    )
+
+    assert 'action="/courses/plants/enrol/"' in text_of(signed_up)
+    assert not Enrolment.objects.filter(user__username="zoe").exists()
+
+
+def test_a_log_in_does_not_tell_whether_a_closed_course_is_there(visitor, course):
+    Course.objects.update(is_open=False)
+
+    for slug in ("plants", "nothing"):
+        for click in ("enrol", "conversations"):
+            response = visitor.post(f"/courses/{slug}/{click}/")
+            assert response.url == f"/accounts/login/?next=/courses/{slug}/"
+
+
 def test_nobody_enrols_in_a_course_they_may_not_know(client, course, django_user_model):
     Course.objects.update(is_open=False)
     client.force_login(student_outside(django_user_model))
@@ -135,6 +172,18 @@ def test_an_unpublished_chapter_is_for_staff(as_alice, course, staff, published_
 
     as_alice.force_login(staff)
     assert as_alice.get(CHAPTER).status_code == 200
+
+
+@pytest.mark.parametrize("published_at", [None, timezone.now() + timedelta(days=1)])
+def test_staff_see_which_chapters_students_do_not(client, course, staff, published_at):
+    client.force_login(staff)
+    pages = ("/courses/plants/", CHAPTER)
+    assert not any("not published" in text_of(client.get(page)) for page in pages)
+
+    Chapter.objects.filter(slug="photosynthesis").update(published_at=published_at)
+
+    for page in pages:
+        assert text_of(client.get(page)).count("not published") == 1
 
 
 @pytest.mark.parametrize("page", ["quiz", "graph", "words"])
@@ -274,6 +323,48 @@ def test_history_is_rendered_with_its_sources(as_alice, conversation):
     assert f'<a class="cite" href="{address}" data-n="1"' in page
     assert "Photosynthesis › What it is" in page
     assert "made sugar" in page
+
+
+@pytest.mark.parametrize("published_at", [None, timezone.now() + timedelta(days=1)])
+def test_what_was_quoted_stays_but_no_link_leads_to_a_chapter_that_was_taken_back(
+    as_alice, conversation, published_at
+):
+    Chapter.objects.filter(slug="photosynthesis").update(published_at=published_at)
+
+    page = text_of(as_alice.get(f"/conversations/{conversation.pk}/"))
+
+    assert "Photosynthesis › What it is" in page
+    assert "Photosynthesis is the process" in page
+    assert '<a class="cite" data-n="1"' in page
+    assert CHAPTER not in page
+    assert 'data-chapter=""' in page
+
+
+def test_a_long_conversation_shows_its_newest_turns_and_a_way_to_the_others(as_alice, conversation):
+    add_turns(conversation, 40)
+    address = f"/conversations/{conversation.pk}/"
+
+    for path in (address, CHAPTER):
+        page = text_of(as_alice.get(path))
+        numbers = [int(number) for number in re.findall(r"Question (\d+)", page)]
+        assert numbers == list(range(10, 40))
+        assert f'href="{address}?all=1"' in page
+
+    whole = text_of(as_alice.get(f"{address}?all=1"))
+    assert len(re.findall(r"Question \d+", whole)) == 40
+    assert "What is &lt;it&gt;?" in whole
+    assert "?all=1" not in whole
+
+
+def test_a_conversation_is_read_without_the_text_of_any_chapter(
+    as_alice, conversation, django_assert_max_num_queries
+):
+    add_turns(conversation, 40)
+
+    with django_assert_max_num_queries(14) as queries:
+        as_alice.get(f"/conversations/{conversation.pk}/?all=1")
+
+    assert not [query for query in queries if '"learning_chapter"."text"' in query["sql"]]
 
 
 def test_how_an_answer_ended_stands_under_it(as_alice, conversation):

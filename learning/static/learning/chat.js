@@ -153,7 +153,7 @@ class Chat {
     this.socket = null;
     this.isReady = this.wasReady = this.isRefused = false;
     this.answers.clear();
-    for (const element of this.log.querySelectorAll("article")) element.remove();
+    for (const element of this.log.querySelectorAll("article, [data-earlier]")) element.remove();
     Object.assign(this.root.dataset, { socket: "", conversation: "", page: "" });
     const address = new URL(location);
     address.searchParams.delete("conversation");
@@ -232,7 +232,7 @@ class Chat {
         this.ready(frame.turn);
         break;
       case "turn.started":
-        this.started(frame.turn, frame.ask);
+        this.started(frame.turn, frame.ask, frame.question);
         break;
       case "turn.sources":
         this.answers.get(frame.turn)?.cite(frame.sources, frame.weak);
@@ -281,7 +281,8 @@ class Chat {
     this.isResuming = this.socket?.send({ type: "resume" }, { hasReply }) ?? false;
   }
 
-  started(turn, ask) {
+  // `question` is known of a turn that begins now; what came before it, only the page knows.
+  started(turn, ask, question) {
     if (this.answers.has(turn)) return;
     this.isResuming = false;
     const answer = new Answer(this.root, this.words);
@@ -295,9 +296,10 @@ class Chat {
       this.say("");
       if (this.wantsStop) answer.say(this.words.stopping);
     } else {
-      if (this.waiting) this.waiting.element.before(answer.element);
-      else this.log.append(answer.element);
-      this.catchUp();
+      const place = this.waiting?.element ?? null;
+      if (question !== undefined) this.log.insertBefore(newQuestion(this.root, question), place);
+      this.log.insertBefore(answer.element, place);
+      if (question === undefined) this.catchUp();
     }
   }
 
