@@ -31,7 +31,7 @@ $(VENV)/.installed: requirements.lock
 
 run: setup ## set up, load the demo, index it, serve on http://127.0.0.1:8000 (PORT)
 	@$(BIN)/python manage.py migrate -v 0
-	@$(BIN)/python manage.py load_demo || echo '(serving without the demo courses)'
+	@$(BIN)/python manage.py load_demo || echo '(the demo was not loaded)'
 	@$(BIN)/python manage.py reindex
 	@PORT=$(PORT) exec $(BIN)/python manage.py serve
 

@@ -26,3 +26,7 @@ class CourseSource(DocumentSource):
                     text=chapter.text,
                     language=chapter.course.language,
                 )
+
+    def public_keys(self, collection: str) -> set[str]:
+        chapters = Chapter.objects.published().filter(course__slug=collection)
+        return {str(pk) for pk in chapters.values_list("pk", flat=True)}

@@ -32,6 +32,10 @@ class DocumentSource(ABC):
     def documents(self, collection: str) -> Iterable[SourceDocument]:
         """Return the documents of one collection that should be searchable now, in order."""
 
+    def public_keys(self, collection: str) -> set[str] | None:
+        """Return the documents that every reader of a collection may see; None: all of them."""
+        return None
+
 
 def get_source() -> DocumentSource:
     """Return the source named by RAG["SOURCE"], built once per process."""

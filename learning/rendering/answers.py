@@ -19,6 +19,7 @@ from markdown_it.token import Token
 from learning.rendering.markdown import new_parser, top_level_blocks
 from learning.rendering.safety import clean_html, clean_source
 
+_FILE_LINK = re.compile(r"\[([^\]\n]+)\]\((?!https?:|mailto:)[^()\s]*\)")
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\](?!\()")
 
 
@@ -40,7 +41,11 @@ def render_blocks(text: str, sources: Mapping[int, str] | None = None) -> list[s
 
 @functools.lru_cache(maxsize=512)  # the answers of a conversation often stand on the same passages
 def render_quote(text: str) -> SafeString:
-    """Return the HTML of a passage that an answer stands on."""
+    """Return the HTML of a passage that an answer stands on.
+
+    Its links to other chapters are files of the import and lead nowhere from here: words only.
+    """
+    text = _FILE_LINK.sub(r"\1", text)
     return mark_safe("".join(render_blocks(text)))  # noqa: S308 - every block came through clean_html
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.rendering import AnswerRenderer, render_blocks, render_chapter
+from learning.rendering import AnswerRenderer, render_blocks, render_chapter, render_quote
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -249,6 +249,12 @@ def test_citation_marks_become_links_to_their_passages():
 )
 def test_only_prose_cites(text):
     assert "cite" not in render_blocks(text, {1: "/x"})[0]
+
+
+def test_a_quote_says_the_words_of_a_link_to_another_file_and_leads_nowhere():
+    html = render_quote("See [limits](02-limits.md#why) and [this](https://example.org/x).")
+    assert "See limits and" in html and "02-limits.md" not in html
+    assert 'href="https://example.org/x"' in html
 
 
 def test_what_an_answer_cites_is_what_it_links():

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from django.core.management import call_command
 
 from learning import turns
 from learning.models import Message
@@ -267,6 +268,14 @@ async def test_a_chapter_that_is_not_published_is_never_read(tab, conversation, 
 
     assert {source["chapter"] for source in sources["sources"]} <= {"roots"}
     assert "carbon dioxide" not in str(chat_model.last.body)
+
+
+def test_search_on_the_command_line_reads_what_students_may_read(indexed, capsys):
+    indexed.chapters.filter(slug="photosynthesis").update(published_at=None)
+
+    call_command("search", "Where does photosynthesis happen?", course="plants")
+
+    assert "chloroplasts" not in capsys.readouterr().out
 
 
 async def test_a_server_that_ends_saves_what_was_said_as_interrupted(

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.management import call_command
@@ -57,15 +58,25 @@ class Command(BaseCommand):
             _end(children)
 
     def _say_where(self, host: str, port: int) -> None:
-        lines = ["", f"Coursetrace runs at http://{host}:{port}"]
-        demo = User.objects.filter(username__in=["student", "staff"]).order_by("-username")
-        for user in demo:
-            # Only a password that is the name is one that load_demo gave and may be shown.
-            if user.check_password(user.username):
-                where = "/admin/ too" if user.is_staff else "two courses"
-                lines.append(f"  log in as {user.username} / {user.username}  ({where})")
+        lines = ["", f"Coursetrace runs at http://{host}:{port}", *self._who_may_log_in()]
         self.stdout.write(self.style.SUCCESS("\n".join([*lines, "  Ctrl-C ends it", ""])))
         self.stdout.flush()
+
+    def _who_may_log_in(self) -> Iterator[str]:
+        if not User.objects.filter(is_superuser=True).exists():
+            yield "  nobody can open /admin/ yet: manage.py createsuperuser"
+        for user in User.objects.filter(username__in=["student", "staff"]).order_by("-username"):
+            # A password that is the name is one that load_demo gave.
+            if not user.check_password(user.username):
+                continue
+            if settings.DEBUG:
+                where = "/admin/ too" if user.is_staff else "two courses"
+                yield f"  log in as {user.username} / {user.username}  ({where})"
+            else:
+                yield (
+                    f"  everybody knows the password of {user.username}: "
+                    f"manage.py changepassword {user.username}"
+                )
 
 
 def _require_free(host: str, port: int) -> None:

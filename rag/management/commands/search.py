@@ -19,13 +19,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *, question, course, json: bool, **options) -> None:
-        known = get_source().collections()
+        source = get_source()
+        known = source.collections()
         if course not in known:
             raise CommandError(
                 f"There is no course “{course}”. Known: {', '.join(sorted(known)) or 'none yet'}."
             )
         try:
-            result = search_sync(question, collection=course)
+            result = search_sync(question, collection=course, keys=source.public_keys(course))
         except RetrievalError as error:
             raise CommandError(str(error)) from error
         if json:
