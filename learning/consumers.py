@@ -37,7 +37,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            # Not in `disconnect` alone: that is not called when a server ends or a fault does.
+            # Not in `disconnect`: that is not called when a server ends or a fault does.
             await self._leave()
 
     async def connect(self):
@@ -64,9 +64,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
         tabs.closed(conversation_id, self)
         if layer := tabs.layer_to_others():
             await layer.group_discard(tabs.group(conversation_id), self.channel_name)
-
-    async def disconnect(self, code):
-        await self._leave()
 
     async def receive(self, text_data=None, bytes_data=None):
         if self.conversation_id is None:

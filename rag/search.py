@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from asgiref.sync import async_to_sync
@@ -17,7 +18,7 @@ from rag import compute
 from rag.duplicates import distinct
 from rag.embedders.base import Embedder
 from rag.fusion import dense_weight
-from rag.loaded import LoadedIndex, active_index
+from rag.loaded import active_index
 from rag.ranking import Ranked, rank
 from rag.rerankers.base import Candidate, Reranker, get_reranker
 from tracing import Usage, generation, span
@@ -80,7 +81,8 @@ async def search(
             found.output = {"passages": [], "is_weak": True}
             return SearchResult([], is_weak=True)
         vector, weight = await _embed(index.embedder, question)
-        ranked = await compute.run(_rank, index, question, vector, weight, keys)
+        ranking = partial(rank, index, question, vector, dense_weight=weight, keys=keys)
+        ranked = await compute.run(ranking)
         result = await _rerank(get_reranker(), question, ranked, weight, limit)
         found.output = {
             "passages": [
@@ -127,16 +129,6 @@ def _embed_now(embedder: Embedder, question: str) -> tuple[np.ndarray, float, in
     unknown_share = embedder.unknown_share(question)
     token_count = min(token_count, embedder.max_tokens)
     return embedder.embed_question(question), unknown_share, token_count
-
-
-def _rank(
-    index: LoadedIndex,
-    question: str,
-    vector: np.ndarray,
-    weight: float,
-    keys: Collection[str] | None,
-) -> list[Ranked]:
-    return rank(index, question, vector, dense_weight=weight, keys=keys)
 
 
 async def _rerank(

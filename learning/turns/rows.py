@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -92,20 +93,17 @@ def save_question(conversation: Conversation, ask: Ask, *, trace_id: str, model:
 
 def answer_to(conversation_id: UUID, ask_id: str) -> Message | None:
     """The answer to a question that was asked before with this id."""
-    return (
-        Message.objects.filter(conversation_id=conversation_id, reply_to__ask_id=ask_id)
-        .select_related("reply_to", "conversation__user")
-        .first()
-    )
+    return _answers(conversation_id).filter(reply_to__ask_id=ask_id).first()
 
 
 def latest_answer(conversation_id: UUID) -> Message | None:
-    return (
-        Message.objects.filter(conversation_id=conversation_id, role=Message.Role.ASSISTANT)
-        .select_related("reply_to", "conversation__user")
-        .order_by("-created_at")
-        .first()
-    )
+    return _answers(conversation_id).order_by("-created_at").first()
+
+
+def _answers(conversation_id: UUID) -> QuerySet[Message]:
+    return Message.objects.filter(
+        conversation_id=conversation_id, role=Message.Role.ASSISTANT
+    ).select_related("reply_to", "conversation__user")
 
 
 def citations_of(message: Message) -> list[Citation]:
