@@ -233,6 +233,8 @@ TRACING = {
     "USER_ID": env.choice("TRACING_USER_ID", "id", among=("id", "nickname")),
     "CAPTURE_CONTENT": env.flag("TRACING_CAPTURE_CONTENT", True),
     "RETENTION_DAYS": env.whole_number("TRACING_RETENTION_DAYS", 0, at_least=0, at_most=36_500),
+    "GROUP_TAG": "course",
+    "GROUP_LABEL": _("course"),
     "SESSION_URL": "learning.links.session_url",
     "ADMIN_BASE": "unfold.admin.ModelAdmin",
     "RAISE_ERRORS": False,

@@ -18,6 +18,14 @@ DEFAULTS: dict[str, Any] = {
     # "id": a stable pseudonym; "nickname": the user name, for development.
     "USER_ID": "id",
     "RELEASE": "",
+    # The prefix of the tag that traces are grouped by: "course" for tags like "course:calculus".
+    "GROUP_TAG": "",
+    "GROUP_LABEL": "group",  # what people call it
+    # The score that is a person's thumb: 1 up, 0 down.
+    "FEEDBACK_SCORE": "user_feedback",
+    # Prices in US dollars per million tokens, by pattern of the model's name; the first that
+    # matches counts: [("glm-4*", 0.6, 2.2), …]. An own table goes before PRICES of prices.py.
+    "PRICES": [],
     # Dotted path of a function: session id → address of its page here, or "".
     "SESSION_URL": None,
     "ADMIN_BASE": "django.contrib.admin.ModelAdmin",

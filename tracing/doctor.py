@@ -164,7 +164,7 @@ def _differences(shown) -> list[str]:
 
 def backlog() -> Finding:
     """Say how many traces wait, how many were refused, and the last thing Langfuse said."""
-    waiting = TraceRecord.objects.filter(export_state=ExportState.NEW)
+    waiting = TraceRecord.objects.waiting()
     count = waiting.count()
     rejected = TraceRecord.objects.filter(export_state=ExportState.REJECTED).count()
     failing = waiting.exclude(export_error="").order_by("-started_at").first()

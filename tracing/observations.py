@@ -106,6 +106,7 @@ class _Timed:
         self.metadata: dict[str, Any] = dict(metadata or {})
         self.status = Status.RUNNING
         self.status_message = ""
+        self.error_type = ""
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
         self._token: Token | None = None
@@ -120,6 +121,7 @@ class _Timed:
         """Mark as failed where the code goes on: the error was caught and answered in words."""
         self.status = Status.ERROR
         self.status_message = _describe(error)
+        self.error_type = "" if isinstance(error, str) else type(error).__name__
 
     def _settle(self, error: BaseException | None) -> None:
         """Set the status from the way the block was left; one that was set by hand stays."""
@@ -159,7 +161,8 @@ class _Timed:
 class Trace(_Timed):
     """One piece of work seen from outside: a chat turn, a reindex, a job.
 
-    Who it is for (`user_id`, `session_id`) comes from the middleware unless it is given.
+    Who it is for (`user_id`, `session_id`) comes from the middleware unless it is given. With
+    `capture_content=False` only its times and counts are kept, whatever the settings say.
     """
 
     def __init__(
@@ -171,8 +174,10 @@ class Trace(_Timed):
         session_id: str = "",
         tags: list[str] | tuple[str, ...] = (),
         metadata: dict | None = None,
+        capture_content: bool = True,
     ):
         super().__init__(name, input=input, metadata=metadata)
+        self.capture_content = capture_content
         self.user_id = user_id
         self.session_id = session_id
         self.request_id = ""
@@ -248,13 +253,18 @@ class Observation(_Timed):
             self._own_trace.output = self.output
             self._own_trace.status = self.status
             self._own_trace.status_message = self.status_message
+            self._own_trace.error_type = self.error_type
             self._own_trace._exit(error)
 
     def _trace_of_its_own(self, ended: Trace | Observation | None) -> Trace:
         # In a task that outlived its trace, the work still belongs to the same person.
         whose = {}
         if ended is not None:
-            whose = {"user_id": ended.trace.user_id, "session_id": ended.trace.session_id}
+            whose = {
+                "user_id": ended.trace.user_id,
+                "session_id": ended.trace.session_id,
+                "capture_content": ended.trace.capture_content,
+            }
         return Trace(self.name, input=self.input, **whose)
 
     def leave_context(self) -> None:

@@ -1,8 +1,11 @@
 """Send what is not yet confirmed: from the rows, on a thread of its own, until Langfuse has it.
 
-One sender per process. A process takes rows by moving their `export_after` into the future with one
-UPDATE that checks the old value, so two processes never send the same row at once, and a process
-that dies while sending gives its rows back by itself.
+One sender per process. A process takes rows in one transaction by moving `export_after`, the time
+they are due, into the future: two processes never send the same row at once, and a process that
+dies while sending gives its rows back by itself.
+
+What fails waits for longer and longer, each row by its own count; a sender that failed also tries
+fewer rows at once, so that one row the server cannot digest ends up alone and holds up nobody.
 """
 
 import logging
@@ -12,10 +15,10 @@ import random
 import threading
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from django.db import close_old_connections, connections
-from django.db.models import Min, Q
+from django.db import close_old_connections, connection, connections, transaction
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -27,16 +30,17 @@ from tracing.exporters.base import (
     ExportUnavailable,
     Receipt,
 )
-from tracing.models import ExportState, ScoreRecord, TraceRecord
+from tracing.models import ExportHealth, ExportState, ScoreRecord, TraceRecord
 
 logger = logging.getLogger(__name__)
 
-BATCH = 50
+BATCH = 20  # traces; their content is in memory while they are sent
 LEASE = timedelta(seconds=120)
 IDLE_SECONDS = 15.0  # how often an idle sender looks for rows that other processes left
 FIRST_BACKOFF_SECONDS = 2.0
-LONGEST_BACKOFF_SECONDS = 300.0
+LONGEST_BACKOFF_SECONDS = 60.0
 FORBIDDEN_SECONDS = 60.0  # a wrong key does not mend itself
+HEALTH_SECONDS = 30.0  # how often an unchanged state is written down again
 
 Row = TraceRecord | ScoreRecord
 
@@ -48,21 +52,10 @@ class Sent:
     confirmed: int = 0
     rejected: int = 0
     kept: int = 0
-    error: str = ""
+    error: ExportError | None = None
 
     def __bool__(self) -> bool:
         return bool(self.confirmed or self.rejected or self.kept)
-
-
-def waiting(model: type[Row], *, now: datetime | None = None):
-    """The rows of a model that may be sent now, oldest first."""
-    now = now or timezone.now()
-    order = "started_at" if model is TraceRecord else "updated_at"
-    return (
-        model.objects.filter(export_state=ExportState.NEW)
-        .filter(Q(export_after=None) | Q(export_after__lte=now))
-        .order_by(order)
-    )
 
 
 def send_once(exporter: Exporter, *, batch: int = BATCH) -> Sent:
@@ -88,32 +81,36 @@ def send_once(exporter: Exporter, *, batch: int = BATCH) -> Sent:
 def _take(model: type[Row], batch: int) -> list[Row]:
     """Lease up to `batch` rows to this process."""
     now = timezone.now()
-    candidates = list(waiting(model, now=now).values_list("pk", "export_after")[:batch])
-    taken = [
-        pk
-        for pk, seen in candidates
-        if model.objects.filter(pk=pk, export_state=ExportState.NEW, export_after=seen).update(
-            export_after=now + LEASE
+    due = model.objects.due(now)
+    if not due.exists():
+        return []  # without the write lock that SQLite takes for a transaction
+    with transaction.atomic():
+        if connection.features.has_select_for_update_skip_locked:
+            due = due.select_for_update(skip_locked=True)
+        taken = list(due.values_list("pk", flat=True)[:batch])
+        model.objects.filter(pk__in=taken).update(
+            export_state=ExportState.SENT, export_after=now + LEASE
         )
-    ]
-    rows = model.objects.filter(pk__in=taken)
-    return list(rows.prefetch_related("observations") if model is TraceRecord else rows)
+    return list(model.objects.filter(pk__in=taken).order_by("export_after"))
 
 
 def _settle(model: type[Row], rows: list[Row], receipt: Receipt, sent: Sent) -> None:
-    for row in rows:
-        # A row that changed while it was on its way (a score given anew) is sent again.
-        mine = model.objects.filter(pk=row.pk, export_after=row.export_after)
-        if row.pk in receipt.accepted:
-            mine.update(
-                export_state=ExportState.CONFIRMED, exported_at=timezone.now(), export_error=""
-            )
-            sent.confirmed += 1
-        elif row.pk in receipt.rejected:
-            reason = content.text(receipt.rejected[row.pk])
-            mine.update(export_state=ExportState.REJECTED, export_error=reason)
-            logger.warning("Langfuse refused %s: %s", row, reason)
-            sent.rejected += 1
+    with transaction.atomic():
+        _as_taken(model, [row for row in rows if row.pk in receipt.accepted]).update(
+            export_state=ExportState.CONFIRMED,
+            exported_at=timezone.now(),
+            export_error="",
+            export_after=None,
+        )
+        for row in rows:
+            if row.pk in receipt.rejected:
+                reason = content.text(receipt.rejected[row.pk])
+                _as_taken(model, [row]).update(
+                    export_state=ExportState.REJECTED, export_error=reason, export_after=None
+                )
+                logger.warning("Langfuse refused %s: %s", row, reason)
+    sent.confirmed += len(receipt.accepted)
+    sent.rejected += len(receipt.rejected)
     unanswered = [
         row for row in rows if row.pk not in receipt.accepted and row.pk not in receipt.rejected
     ]
@@ -125,26 +122,34 @@ def _settle(model: type[Row], rows: list[Row], receipt: Receipt, sent: Sent) -> 
 def _keep(model: type[Row], rows: list[Row], error: ExportError, sent: Sent) -> None:
     words = content.text(error)
     sent.kept += len(rows)
-    sent.error = words
-    for row in rows:
-        # By its own count: what is new does not wait as long as what has failed for an hour.
-        pause = backoff_seconds(row.export_attempts + 1)
-        if isinstance(error, ExportForbidden):
-            pause = max(pause, FORBIDDEN_SECONDS)
-        model.objects.filter(pk=row.pk, export_after=row.export_after).update(
-            export_attempts=row.export_attempts + 1,
-            export_error=words,
-            export_after=timezone.now() + timedelta(seconds=pause),
-        )
+    sent.error = error
+    with transaction.atomic():
+        for row in rows:
+            # By its own count: what is new does not wait as long as what has failed for an hour.
+            pause = backoff_seconds(row.export_attempts + 1)
+            if isinstance(error, ExportForbidden):
+                pause = max(pause, FORBIDDEN_SECONDS)
+            _as_taken(model, [row]).update(
+                export_state=ExportState.NEW,
+                export_attempts=row.export_attempts + 1,
+                export_error=words,
+                export_after=timezone.now() + timedelta(seconds=pause),
+            )
+
+
+def _as_taken(model: type[Row], rows: list[Row]):
+    """The rows as they were taken: one that changed on its way, a new score say, is sent again."""
+    lease = rows[0].export_after if rows else None
+    return model.objects.filter(pk__in=[row.pk for row in rows], export_after=lease)
 
 
 def seconds_until_due() -> float:
     """Return how long until the first waiting row may be sent, at most IDLE_SECONDS."""
     due = [
-        model.objects.filter(export_state=ExportState.NEW).aggregate(first=Min("export_after"))
+        model.objects.waiting().aggregate(first=Min("export_after"))["first"]
         for model in (TraceRecord, ScoreRecord)
     ]
-    pauses = [(row["first"] - timezone.now()).total_seconds() for row in due if row["first"]]
+    pauses = [(first - timezone.now()).total_seconds() for first in due if first]
     return max(0.0, min([*pauses, IDLE_SECONDS]))
 
 
@@ -163,6 +168,8 @@ class Sender:
         self._stop = threading.Event()
         self._deadline = math.inf
         self._failures = 0
+        self._batch = BATCH
+        self._health = _Health()
         self._thread = threading.Thread(target=self._run, name="tracing-outbox", daemon=True)
         self._thread.start()
 
@@ -180,7 +187,10 @@ class Sender:
         pause = IDLE_SECONDS
         try:
             while True:
-                self._wake.wait(pause)
+                if self._failures:
+                    self._stop.wait(pause)  # new traces do not hurry a server that is away
+                else:
+                    self._wake.wait(pause)
                 self._wake.clear()
                 pause = self._send_all()
                 if self._stop.is_set():
@@ -194,22 +204,59 @@ class Sender:
         while True:
             try:
                 close_old_connections()
-                sent = send_once(self.exporter)
-                if not sent:
+                sent = send_once(self.exporter, batch=self._batch)
+                if sent:
+                    self._health.note(sent.error)
+                else:
+                    self._failures = 0
                     return seconds_until_due()
             except Exception:
                 # The database is away: the rows stay where they are.
-                logger.exception("the outbox could not be read")
+                logger.exception("the outbox could not be read or written")
                 self._failures += 1
                 return backoff_seconds(self._failures)
             if sent.error:
-                if not self._failures:
-                    logger.warning("traces wait for Langfuse: %s", sent.error)
                 self._failures += 1
+                self._batch = max(1, self._batch // 2)
                 return backoff_seconds(self._failures)
             self._failures = 0
+            self._batch = min(BATCH, self._batch * 2)
             if time.monotonic() > self._deadline:
                 return 0.0
+
+
+class _Health:
+    """Writes down what the other side says: when it changes, and now and then that it has not."""
+
+    def __init__(self):
+        self._state = ""
+        self._written_at = -math.inf
+
+    def note(self, error: ExportError | None) -> None:
+        state = ExportHealth.State.WELL
+        if isinstance(error, ExportForbidden):
+            state = ExportHealth.State.FORBIDDEN
+        elif error is not None:
+            state = ExportHealth.State.UNAVAILABLE
+        has_changed = state != self._state
+        if not has_changed and time.monotonic() - self._written_at < HEALTH_SECONDS:
+            return
+        if has_changed and error is not None:
+            level = logging.ERROR if state == ExportHealth.State.FORBIDDEN else logging.WARNING
+            logger.log(level, "traces wait for Langfuse: %s", error)
+        self._state, self._written_at = state, time.monotonic()
+        now = timezone.now()
+        before = ExportHealth.objects.filter(pk=1).first()
+        since = before.since if before is not None and before.state == state else now
+        ExportHealth.objects.update_or_create(
+            pk=1,
+            defaults={
+                "state": state,
+                "message": content.text(error) if error else "",
+                "since": since,
+                "heard_at": now,
+            },
+        )
 
 
 _sender: Sender | None = None

@@ -26,11 +26,12 @@ def mark_interrupted() -> int:
         for process in running.values_list("process", flat=True).distinct()
         if _is_dead(process)
     ]
-    too_old = timezone.now() - LONGEST_TRACE
+    now = timezone.now()
+    too_old = now - LONGEST_TRACE
     ended = {
         "status": Outcome.INTERRUPTED,
         "status_message": "the process ended before the trace did",
-        "export_state": ExportState.NEW if conf.get("EXPORTER") else ExportState.LOCAL,
+        **({"export_state": ExportState.NEW, "export_after": now} if conf.get("EXPORTER") else {}),
     }
     return running.filter(process__in=dead).update(**ended) + running.filter(
         started_at__lt=too_old

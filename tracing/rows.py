@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tracing import conf, content
-from tracing.models import ExportState, ObservationRecord, ScoreRecord, TraceRecord
+from tracing.models import ContentState, ExportState, ObservationRecord, ScoreRecord, TraceRecord
 from tracing.observations import Generation, Observation, Score, Trace, Usage
 
 MAX_TAGS = 50
@@ -32,11 +32,13 @@ def trace_row(trace: Trace) -> TraceRecord:
         request_id=content.identifier(trace.request_id, longest=64),
         release=content.identifier(trace.release, longest=100),
         tags=[content.label(tag, longest=200) for tag in trace.tags[:MAX_TAGS]],
+        group=_group(trace.tags),
+        content_state=ContentState.KEPT if keeps_content(trace) else ContentState.NOT_RECORDED,
         process=this_process(),
         model=content.label(answering.model, longest=200) if answering else "",
         first_token_ms=_first_token_ms(answering, since=trace.started_at),
-        export_state=_export_state(ended=trace.ended_at is not None),
-        **_recorded(trace, metadata={"status": trace.status.value}),
+        **_export(due_at=trace.ended_at),
+        **_recorded(trace, keeps_content(trace), metadata={"status": trace.status.value}),
         **_tokens(_total_usage(trace, answering)),
     )
 
@@ -44,9 +46,10 @@ def trace_row(trace: Trace) -> TraceRecord:
 def observation_row(observation: Observation, trace: Trace, position: int) -> ObservationRecord:
     """Return the row of a step; `position` is its place in the order of beginning."""
     model, parameters, usage, first_token_ms, metadata = "", {}, None, None, {}
+    keeps = keeps_content(trace)
     if isinstance(observation, Generation):
         model = content.label(observation.model, longest=200)
-        parameters = _flat(content.storable(observation.model_parameters))
+        parameters = _flat(content.storable(observation.model_parameters)) if keeps else {}
         usage = observation.usage
         first_token_ms = _first_token_ms(observation, since=observation.started_at)
         metadata = {"duration_ms": observation.duration_ms}
@@ -61,7 +64,7 @@ def observation_row(observation: Observation, trace: Trace, position: int) -> Ob
         model=model,
         model_parameters=parameters,
         first_token_ms=first_token_ms,
-        **_recorded(observation, metadata=metadata),
+        **_recorded(observation, keeps, metadata=metadata),
         **_tokens(usage),
     )
 
@@ -74,7 +77,7 @@ def score_row(score: Score, *, now: datetime) -> ScoreRecord:
         value=score.value,
         comment=content.text(score.comment) if conf.get("CAPTURE_CONTENT") else "",
         updated_at=now,
-        export_state=_export_state(ended=True),
+        **_export(due_at=now),
     )
 
 
@@ -110,15 +113,27 @@ def _total_usage(trace: Trace, answering: Generation | None) -> Usage | None:
     )
 
 
-def _recorded(timed: Trace | Observation, *, metadata: dict) -> dict[str, Any]:
-    keeps_content = conf.get("CAPTURE_CONTENT")
+def keeps_content(trace: Trace) -> bool:
+    """Whether the words of a trace are kept: the site and the person must both allow it."""
+    return bool(trace.capture_content and conf.get("CAPTURE_CONTENT"))
+
+
+def _group(tags: list[str]) -> str:
+    """Return what the grouping tag says: "calculus" of "course:calculus"."""
+    prefix = conf.get("GROUP_TAG")
+    named = (str(tag) for tag in tags if prefix and str(tag).startswith(f"{prefix}:"))
+    return content.label(next(named, "")[len(prefix) + 1 :], longest=200)
+
+
+def _recorded(timed: Trace | Observation, keeps: bool, *, metadata: dict) -> dict[str, Any]:
     return {
         "name": content.label(timed.name, longest=200),
         "status": timed.status.value,
-        "status_message": content.text(timed.status_message) if keeps_content else "",
-        "input": content.storable(timed.input) if keeps_content else None,
-        "output": content.storable(timed.output) if keeps_content else None,
-        "metadata": content.storable({**timed.metadata, **metadata}) if keeps_content else metadata,
+        "status_message": content.text(timed.status_message) if keeps else "",
+        "error_type": content.label(timed.error_type, longest=100),
+        "input": content.storable(timed.input) if keeps else None,
+        "output": content.storable(timed.output) if keeps else None,
+        "metadata": content.storable({**timed.metadata, **metadata}) if keeps else metadata,
         "started_at": timed.started_at,
         "ended_at": timed.ended_at,
         "duration_ms": timed.duration_ms,
@@ -156,7 +171,9 @@ def _first_token_ms(generation: Generation | None, *, since: datetime | None) ->
     return round((generation.first_token_at - since) / timedelta(milliseconds=1), 3)
 
 
-def _export_state(*, ended: bool) -> str:
+def _export(*, due_at: datetime | None) -> dict[str, Any]:
     # A running trace is sent once, when it is final: a later event without usage would overwrite
     # the counts that were sent.
-    return ExportState.NEW if ended and conf.get("EXPORTER") else ExportState.LOCAL
+    if due_at is None or not conf.get("EXPORTER"):
+        return {"export_state": ExportState.LOCAL, "export_after": None}
+    return {"export_state": ExportState.NEW, "export_after": due_at}

@@ -54,6 +54,7 @@ class Turn:
             user_id=pseudonym(conversation.user),
             tags=["assistant", "course", f"course:{course.slug}"],
             input={"user_message": ask.text},
+            capture_content=conversation.user.allows_tracing,
         )
         self.id = ""  # of the assistant's Message, once it is saved
         self.text = ""

@@ -16,6 +16,7 @@ def row(name, state=ExportState.LOCAL, *, days_ago=0, status=Outcome.OK):
     return TraceRecord.objects.create(
         id=name, name=name, status=status, export_state=state,
         started_at=NOW - timedelta(days=days_ago), ended_at=NOW,
+        export_after=NOW if state == ExportState.NEW else None,
     )  # fmt: skip
 
 
@@ -31,8 +32,8 @@ def test_resend_sends_what_langfuse_does_not_have(db, langfuse):
     row("running", status=Outcome.RUNNING)
     ScoreRecord.objects.create(id="s", trace_id="t", name="user_feedback", value=1, updated_at=NOW)
 
-    assert run("resend_traces") == "4 sent, 0 refused\n"
-    assert set(langfuse.traces) == {"local", "new", "rejected"}
+    assert run("resend_traces") == "5 sent, 0 refused\n"
+    assert set(langfuse.traces) == {"local", "new", "sent", "rejected"}
     assert set(langfuse.scores) == {"s"}
     assert set(
         TraceRecord.objects.exclude(pk="running").values_list("export_state", flat=True)

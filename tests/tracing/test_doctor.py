@@ -134,6 +134,7 @@ def test_the_backlog_and_the_last_error_are_told(examine):
         TraceRecord.objects.create(
             id=str(number), name="ai_chat", started_at=timezone.now(), export_state=state,
             export_error="503: down" if number else "",
+            export_after=timezone.now() if state == ExportState.NEW else None,
         )  # fmt: skip
 
     backlog = examine()["backlog"]

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 import pytest
+from django.utils import timezone
 
 from tests.tracing.conftest import row_of
 from tracing import Usage, generation, outbox, span, trace
@@ -131,7 +132,7 @@ def test_sending_again_leaves_one_of_each(langfuse, send, exporter):
     chat_turn()
     send()
     before = json.dumps([langfuse.traces, langfuse.observations], default=str)
-    TraceRecord.objects.update(export_state=ExportState.NEW, export_after=None)
+    TraceRecord.objects.all().put_into_outbox(due_at=timezone.now())
     assert outbox.send_once(exporter).confirmed == 1
 
     assert json.dumps([langfuse.traces, langfuse.observations], default=str) == before

@@ -122,7 +122,7 @@ def test_a_process_ends_in_time_though_langfuse_hangs(script, rows):
         process.communicate(timeout=30)
         assert time.monotonic() - began < 6
         server.recovers()
-    assert rows() == [("job", "ok", "new")]
+    assert rows() == [("job", "ok", "sent")]
 
 
 def test_a_forked_child_records_and_sends_too(script, rows):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from tracing import conf
-from tracing.models import ExportState, Outcome, ScoreRecord, TraceRecord
+from tracing.models import Outcome, ScoreRecord, TraceRecord
 
 
 class Command(BaseCommand):
@@ -23,8 +23,8 @@ class Command(BaseCommand):
             raise CommandError("Say how many days to keep: --days N with N of 1 or more.")
         oldest = timezone.now() - timedelta(days=days)
         old = TraceRecord.objects.filter(started_at__lt=oldest).exclude(status=Outcome.RUNNING)
-        waiting = old.filter(export_state=ExportState.NEW).count()
-        gone = old.exclude(export_state=ExportState.NEW)
+        waiting = old.waiting().count()
+        gone = old.filter(export_after=None)
         count = gone.count()
         ScoreRecord.objects.filter(trace_id__in=gone.values("pk")).delete()
         gone.delete()

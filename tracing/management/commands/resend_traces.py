@@ -34,7 +34,7 @@ class Command(BaseCommand):
             traces = traces.exclude(export_state=ExportState.CONFIRMED)
             scores = scores.exclude(export_state=ExportState.CONFIRMED)
         for rows in (traces, scores):
-            rows.update(export_state=ExportState.NEW, export_after=None, export_error="")
+            rows.put_into_outbox(due_at=timezone.now())
         confirmed = rejected = 0
         try:
             while sent := outbox.send_once(exporter):
