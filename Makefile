@@ -12,7 +12,7 @@ ifeq ($(shell grep -s '^DJANGO_DEBUG=.' .env),)
 run: export DJANGO_DEBUG ?= 1
 endif
 
-.PHONY: help setup run test lint lock messages screenshots clean
+.PHONY: help setup run test bench lint lock messages screenshots clean
 
 help:
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,9 @@ test: setup ## lint, import contracts, migrations, tests, browser tests
 	@DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run -v 0
 	@$(BIN)/python -m pytest tests/tracing --ds=tests.tracing.settings  # with nothing else installed
 	@$(BIN)/python -m pytest --ignore tests/tracing
+
+bench: setup ## measure, and write bench/RESULTS.md: 30 minutes (QUICK=1: 5)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 lint: setup ## put the code into its form
 	@$(BIN)/ruff check --fix .

@@ -6,6 +6,7 @@ settings through here, and in each a traceback would bury that sentence.
 """
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import environ
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 
 class SettingError(SystemExit):
@@ -120,6 +122,22 @@ def database(name: str, default: Path) -> dict:
     if scheme not in ("sqlite", "postgres", "postgresql") or not config.get("NAME"):
         raise SettingError(name, value, takes)
     return config
+
+
+def prices(name: str) -> list[tuple[str, float, float]]:
+    """Prices of models: a pattern of names, US dollars per million input and output tokens."""
+    value = text(name)
+    takes = (
+        "prices such as 'glm-4*=0.6/2.2, qwen-plus*=0.4/1.2' (dollars per million tokens in/out)"
+    )
+    table = []
+    for entry in names(name, []):
+        pattern, _, both = (part.strip() for part in entry.rpartition("="))
+        read, slash, written = (part.strip() for part in both.partition("/"))
+        if not (pattern and slash and PRICE.fullmatch(read) and PRICE.fullmatch(written)):
+            raise SettingError(name, value, takes)
+        table.append((pattern, float(read), float(written)))
+    return table
 
 
 def directory(name: str, default: Path) -> Path:

@@ -26,7 +26,7 @@ def start() -> None:
 
 def _look_after() -> None:
     from learning import turns
-    from tracing import outbox, recovery
+    from tracing import outbox, recovery, retention, summaries
 
     pause = threading.Event()
     cold = True
@@ -39,6 +39,8 @@ def _look_after() -> None:
             if cold:
                 _warm_up()
                 cold = False
+            summaries.refresh()  # what the admin's first page shows
+            retention.prune_hourly()
         except Exception:
             logger.exception("upkeep failed; it tries again in %d seconds", SWEEP_SECONDS)
         finally:

@@ -58,6 +58,7 @@ ASGI_APPLICATION = "config.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config/templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -233,6 +234,7 @@ TRACING = {
     "USER_ID": env.choice("TRACING_USER_ID", "id", among=("id", "nickname")),
     "CAPTURE_CONTENT": env.flag("TRACING_CAPTURE_CONTENT", True),
     "RETENTION_DAYS": env.whole_number("TRACING_RETENTION_DAYS", 0, at_least=0, at_most=36_500),
+    "PRICES": env.prices("TRACING_PRICES"),
     "GROUP_TAG": "course",
     "GROUP_LABEL": _("course"),
     "SESSION_URL": "learning.links.session_url",

@@ -10,12 +10,14 @@ from django.db import transaction
 from django.db.models import Count, OuterRef, Q
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from learning.models import Chapter, Citation, Conversation, Course, Enrolment, Message, User
 from learning.tasks import reindex_course
+from tracing import pseudonym
 from tracing.links import langfuse_url
 
 
@@ -34,6 +36,12 @@ def trace_links(trace_id: str):
     return format_html(
         '{} · <a href="{}" target="_blank" rel="noopener">Langfuse ↗</a>', here, there
     )
+
+
+def trace_search(wanted, words):
+    """Link to the list of the traces of one user or one conversation."""
+    url = reverse("admin:tracing_tracerecord_changelist")
+    return format_html('<a href="{}?{}">{}</a>', url, urlencode({"q": wanted}), words)
 
 
 class ReadOnly:
@@ -59,6 +67,18 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    readonly_fields = ("traces",)
+
+    def get_fieldsets(self, request, obj=None):
+        # Who a pseudonym belongs to is told only to those who may look at traces.
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or not request.user.has_perm("tracing.view_tracerecord"):
+            return shown
+        return (*shown, (_("Traces"), {"fields": ("traces",)}))
+
+    @admin.display(description=_("traces"))
+    def traces(self, user):
+        return trace_search(pseudonym(user), _("traces of this user"))
 
 
 class ChapterInline(TabularInline):
@@ -205,8 +225,7 @@ class ConversationAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description=_("traces"))
     def traces(self, conversation):
-        url = reverse("admin:tracing_tracerecord_changelist")
-        return format_html('<a href="{}?q={}">{}</a>', url, conversation.pk, _("all its traces"))
+        return trace_search(conversation.pk, _("all its traces"))
 
 
 class CitationInline(ReadOnly, TabularInline):
@@ -225,6 +244,7 @@ class MessageAdmin(ReadOnly, ModelAdmin):
         "preview",
         "status",
         "student",
+        "course",
         "model",
         "tokens",
         "trace",
@@ -250,7 +270,11 @@ class MessageAdmin(ReadOnly, ModelAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request):
-        return super().get_queryset(request).select_related("conversation__user")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("conversation__user", "conversation__course")
+        )
 
     @admin.display(description=_("text"))
     def preview(self, message):
@@ -259,6 +283,10 @@ class MessageAdmin(ReadOnly, ModelAdmin):
     @admin.display(description=_("student"))
     def student(self, message):
         return message.conversation.user
+
+    @admin.display(description=_("course"))
+    def course(self, message):
+        return message.conversation.course
 
     @admin.display(description=_("tokens"))
     def tokens(self, message):

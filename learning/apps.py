@@ -6,3 +6,6 @@ class LearningConfig(AppConfig):
     name = "learning"
     verbose_name = _("Courses")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self):
+        from learning import privacy  # noqa: F401 - listens to what is deleted

@@ -111,6 +111,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def show(self, event: Event) -> None:
         await self.send(text_data=events.dumps(event))
 
+    async def go_away(self) -> None:
+        await self.close(NOT_FOUND)
+
+    async def conversation_gone(self, message):
+        """The conversation was deleted in another process."""
+        if message["process"] != tabs.PROCESS:
+            await self.go_away()
+
     async def turn_event(self, message):
         """A frame from a turn that another process runs."""
         if message["process"] != tabs.PROCESS:

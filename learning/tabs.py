@@ -21,6 +21,7 @@ PROCESS = f"{os.getpid()}-{os.urandom(4).hex()}"
 
 class Tab(Protocol):
     async def show(self, event: Event) -> None: ...
+    async def go_away(self) -> None: ...
 
 
 _tabs: dict[UUID, set[Tab]] = defaultdict(set)
@@ -56,6 +57,16 @@ async def show_here(conversation_id: UUID, event: Event) -> None:
         except Exception:
             # A tab that is going away must not take the others' frames with it.
             logger.debug("a tab did not take a frame", exc_info=True)
+
+
+async def send_away(conversation_id: UUID) -> None:
+    """Tell every tab of a conversation, wherever it is, that it was deleted; never raises."""
+    for tab in list(_tabs.get(conversation_id, ())):
+        try:
+            await tab.go_away()
+        except Exception:
+            logger.debug("a tab had gone already", exc_info=True)
+    await tell_others(conversation_id, {"type": "conversation.gone"})
 
 
 def layer_to_others() -> BaseChannelLayer | None:

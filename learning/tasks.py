@@ -3,9 +3,16 @@
 from django_tasks import task
 
 from rag.indexing import reindex
+from tracing import privacy
 
 
 @task()
 def reindex_course(slug: str) -> str:
     """Bring the search index of one course in line with its chapters."""
     return str(reindex([slug]))
+
+
+@task()
+def remove_words(pseudonym: str) -> int:
+    """Remove the words of a person's traces; return how many had any."""
+    return privacy.blank_user(pseudonym)

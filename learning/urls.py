@@ -20,8 +20,14 @@ urlpatterns = [
     path("courses/<str:course_slug>/graph/", study.graph, name="course_graph"),
     path("courses/<str:course_slug>/words/", study.words, name="course_words"),
     path("conversations/<uuid:conversation_id>/", conversations.conversation, name="conversation"),
+    path(
+        "conversations/<uuid:conversation_id>/delete/",
+        conversations.delete,
+        name="conversation_delete",
+    ),
     path("accounts/login/", accounts.LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/signup/", accounts.SignUpView.as_view(), name="signup"),
+    path("accounts/privacy/", accounts.PrivacyView.as_view(), name="privacy"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

@@ -9,8 +9,10 @@ pytest_plugins = ["tests.servers.fixtures"]
 
 
 def pytest_collection_modifyitems(items):
-    # Playwright's event loop runs until the session ends, and async tests cannot run beside it.
-    items.sort(key=lambda item: "tests/browser/" in item.path.as_posix())
+    # What takes long comes late; the browser last of all: Playwright's event loop runs until the
+    # session ends, and async tests cannot run beside it.
+    late = ("tests/faults/", "tests/browser/")
+    items.sort(key=lambda item: [folder in item.path.as_posix() for folder in reversed(late)])
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from config import env
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -31,6 +33,7 @@ UNUSABLE = {
     "TRACING_USER_ID": ("name", "'id' or 'nickname'"),
     "TRACING_CAPTURE_CONTENT": ("2", "1 or 0"),
     "TRACING_RETENTION_DAYS": ("-1", "a whole number from 0"),
+    "TRACING_PRICES": ("glm-4*=0.6/2.2, qwen-plus*=0.4", "'glm-4*=0.6/2.2, qwen-plus*=0.4/1.2'"),
     "DJANGO_CSRF_TRUSTED_ORIGINS": ("https://tutor.example/", "without a path"),
     "DJANGO_ALLOWED_HOSTS": ("https://tutor.example", "host names"),
     "DATA_DIR": ("/proc/nowhere", "a folder that can be written"),
@@ -63,6 +66,21 @@ def test_a_value_of_the_env_file_fills_an_empty_one_and_gives_way_to_a_set_one(t
 def test_a_redis_socket_is_a_redis_url(tmp_path):
     run = manage("check", DATA_DIR=str(tmp_path), REDIS_URL="unix:///run/redis.sock")
     assert run.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["glm-4*", "glm-4*=0.6", "=1/2", "glm-4*=-1/2", "glm-4*=1e3/2", "glm-4*=1/nan", "a=1/2/3"],
+)
+def test_a_price_is_two_plain_numbers(value, monkeypatch):
+    monkeypatch.setenv("TRACING_PRICES", value)
+    with pytest.raises(SystemExit, match="TRACING_PRICES=.* it takes prices such as"):
+        env.prices("TRACING_PRICES")
+
+
+def test_prices_are_read_in_their_order(monkeypatch):
+    monkeypatch.setenv("TRACING_PRICES", " glm-4*=0.6/2.2,z-ai/glm-5 = 1 / 3.2, ")
+    assert env.prices("TRACING_PRICES") == [("glm-4*", 0.6, 2.2), ("z-ai/glm-5", 1.0, 3.2)]
 
 
 def test_an_empty_key_file_is_made_anew(tmp_path):
@@ -122,6 +140,7 @@ def test_every_setting_is_in_the_example_file():
             "flag",
             "whole_number",
             "choice",
+            "prices",
             "hosts",
             "url",
             "origins",

@@ -5,16 +5,10 @@ trace afterwards. See README.md in this folder.
 """
 
 from tracing.attribution import attributed, pseudonym
+from tracing.blocks import Status
 from tracing.decorators import traced
-from tracing.observations import (
-    Status,
-    Usage,
-    current_trace,
-    generation,
-    score,
-    span,
-    trace,
-)
+from tracing.observations import Usage, current_trace, generation, span, trace
+from tracing.scores import score
 
 __all__ = [
     "Status",

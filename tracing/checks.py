@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
-from tracing import conf
+from tracing import conf, prices
 
 KEYS = ("LANGFUSE_HOST", "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
 
@@ -32,6 +32,7 @@ def check_settings(app_configs, **kwargs):
                     id="tracing.E002",
                 )
             )
+    problems += _malformed_prices(conf.get("PRICES"))
     given = [key for key in KEYS if conf.get(key)]
     if given and len(given) < len(KEYS):
         missing = ", ".join(key for key in KEYS if key not in given)
@@ -43,3 +44,16 @@ def check_settings(app_configs, **kwargs):
             )
         )
     return problems
+
+
+def _malformed_prices(table) -> list[checks.Error]:
+    hint = "Give a list such as [('glm-4*', 0.6, 2.2), …]: dollars per million tokens in and out."
+    if not isinstance(table, list | tuple):
+        wrong = [f"TRACING['PRICES'] is no list: {table!r}."]
+    else:
+        wrong = [
+            f"TRACING['PRICES'] holds {entry!r}: {problem}."
+            for entry in table
+            if (problem := prices.problem_with(entry))
+        ]
+    return [checks.Error(message, hint=hint, id="tracing.E003") for message in wrong]

@@ -10,7 +10,7 @@ DEFAULTS: dict[str, Any] = {
     # What writes the rows. A dotted path.
     "RECORDER": "tracing.thread_recorder.ThreadRecorder",
     # Every piece of text passes through it before it is stored. A dotted path: str → str.
-    "MASK": "tracing.content.mask_secrets",
+    "MASK": "tracing.masking.mask_secrets",
     "CAPTURE_CONTENT": True,
     # What one field (an input, an output, the metadata) may take, in bytes of ASCII-escaped JSON.
     # Langfuse throws away the largest field of an event above 1 MB.
@@ -29,6 +29,9 @@ DEFAULTS: dict[str, Any] = {
     # Dotted path of a function: session id → address of its page here, or "".
     "SESSION_URL": None,
     "ADMIN_BASE": "django.contrib.admin.ModelAdmin",
+    # How long a thread of this app may keep the interpreter while another (an event loop) wants it:
+    # lowers sys.setswitchinterval for the process. None leaves the interpreter's 5 ms.
+    "SWITCH_INTERVAL_SECONDS": 0.0002,
     "RETENTION_DAYS": 0,
     "LANGFUSE_HOST": "",
     "LANGFUSE_PUBLIC_KEY": "",

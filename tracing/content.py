@@ -6,6 +6,7 @@ than a failure: a model instance its label and key, bytes their length, a lazy q
 """
 
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -26,14 +27,18 @@ MAX_DEPTH = 20
 MAX_ITEMS = 2_000  # of one list or mapping
 MAX_VALUES = 50_000  # of the whole: a structure that holds itself twice has no end
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+ESCAPED_BYTES = 6  # of one character in ASCII-escaped JSON, at most twice that for an emoji
 
 Mask = Callable[[str], str]
 
 
 def storable(value: Any) -> Any:
     """Return `value` as JSON data that is masked and within `MAX_FIELD_BYTES`."""
-    safe = fitting = json_safe(value, the_mask())
     limit = longest = conf.get("MAX_FIELD_BYTES")
+    reading = _Reading(the_mask(), longest_text=limit)
+    safe = fitting = reading.read(value, 0)
+    if reading.bytes_at_most <= limit:
+        return safe
     # Each text is cut on its own; halve what one may take until the whole fits. What is cut is
     # always the whole text: a cut in a cut could not say how much is missing.
     while _size(fitting) > limit:
@@ -61,8 +66,13 @@ def identifier(value: Any, *, longest: int) -> str:
 
 def the_mask() -> Mask:
     """Return the function that hides secrets. One that cannot be had lets nothing through."""
+    return _mask_at(conf.get("MASK"))
+
+
+@functools.cache
+def _mask_at(path: str) -> Mask:
     try:
-        return import_string(conf.get("MASK"))
+        return import_string(path)
     except ImportError as error:
         return _refusing(error)
 
@@ -75,24 +85,30 @@ def json_safe(value: Any, mask: Mask = str) -> Any:
 class _Reading:
     """One walk through a value. What cannot be read is described; nothing raises."""
 
-    def __init__(self, mask: Mask):
+    def __init__(self, mask: Mask, longest_text: int = 0):
         self.mask = mask
+        self.longest_text = longest_text
         self.values_left = MAX_VALUES
+        self.bytes_at_most = 0  # of the result as ASCII-escaped JSON
+        self._keys: dict[str, str] = {}  # cleaned: a table has the same ones in every row
 
     def read(self, value: Any, depth: int) -> Any:
         self.values_left -= 1
+        self.bytes_at_most += 40  # a number, or what stands around a text
         try:
             return self._read(value, depth)
         except Exception as error:
             return f"<{_type_name(value)}, not readable: {type(error).__name__}>"
 
     def _read(self, value: Any, depth: int) -> Any:
+        if type(value) is str:
+            return self._text(value)
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, Enum):
             return self.read(value.value, depth + 1)
         if isinstance(value, str):
-            return _clean(value, self.mask)
+            return self._text(value)
         if isinstance(value, int):
             return int(value) if -(2**63) <= value < 2**63 else _clean(value, self.mask)
         if isinstance(value, float):
@@ -125,13 +141,33 @@ class _Reading:
             return f"<array {shape}>" if value.shape else self.read(value.tolist(), depth + 1)
         return f"<{_type_name(value)}>"
 
+    def _key(self, value: str) -> str:
+        if value not in self._keys:
+            self._keys[value] = self._text(value)
+        self.bytes_at_most += len(value) * ESCAPED_BYTES
+        return self._keys[value]
+
+    def _text(self, value: str) -> str:
+        longest = self.longest_text
+        if longest and len(value) > 2 * longest:
+            # Most of it will be cut away: what is certain to go is not worth masking. Where the
+            # two ends meet here is in the middle of what goes, so no half of a secret is left.
+            head, tail = value[:longest], value[-longest:]
+            cleaned = Shortened(_clean(head, self.mask) + _clean(tail, self.mask))
+            cleaned.missing = len(value) - 2 * longest
+        else:
+            cleaned = _clean(value, self.mask)
+        # Each ASCII character may be escaped as well: a quotation mark takes 2, a control sign 6.
+        self.bytes_at_most += len(cleaned) * ESCAPED_BYTES * (1 if cleaned.isascii() else 2)
+        return cleaned
+
     def _mapping(self, value: Mapping, depth: int) -> dict[str, Any]:
         items = list(value.items())
         found = {}
         for key, item in _some(items):
             if self.values_left <= 0:
                 break
-            found[_clean(key, self.mask)] = self.read(item, depth + 1)
+            found[self._key(str(key))] = self.read(item, depth + 1)
         if len(items) > len(found):
             found["…"] = f"{len(items) - len(found)} items left out"
         return found
@@ -147,12 +183,18 @@ class _Reading:
         return found
 
 
+class Shortened(str):
+    """A text whose middle is gone already: `missing` characters."""
+
+    __slots__ = ("missing",)
+
+
 def cut(value: str, longest: int) -> str:
     """Shorten a text to about `longest` characters: its head and tail, and how much is missing."""
     if len(value) <= longest:
         return value
     head, tail = longest * 2 // 3, longest // 3
-    missing = len(value) - head - tail
+    missing = len(value) - head - tail + getattr(value, "missing", 0)
     return f"{value[:head]}… [{missing} characters cut] …{value[len(value) - tail :]}"
 
 
@@ -165,56 +207,13 @@ def cut_to_bytes(value: str, longest: int) -> str:
     return shortened
 
 
-# Bounded by what the words are made of, not by \b: in 电话13812345678 there is no such border. The
-# letters end before the Chinese ones, which do not belong to an address. Possessive (`++`), so that
-# no text, however odd, takes longer than its length.
-_LETTER = "0-9A-Za-z_\u00c0-\u1fff"
-EMAIL = re.compile(rf"(?<![{_LETTER}.%+-])[{_LETTER}.%+-]++@[{_LETTER}-]++(?:\.[{_LETTER}-]++)++")
-API_KEY = re.compile(
-    r"(?<![0-9A-Za-z])(?:(?:sk|pk|rk)-(?=[A-Za-z_-]{0,40}\d)[0-9A-Za-z_-]{12,}"
-    r"|gh[pousr]_\w{20,}|hf_[0-9A-Za-z]{20,}|AKIA[A-Z0-9]{16}|AIza[0-9A-Za-z_-]{30,}"
-    r"|xox[abp]-[0-9A-Za-z-]{10,}|[0-9a-f]{32}\.[0-9A-Za-z]{16}(?![0-9A-Za-z]))"
-)
-BEARER = re.compile(r"(?i)\b(bearer\s{1,4})(?=[^\s\d]{0,40}\d)[0-9a-z_.~+/-]{16,}=*")
-CARD = re.compile(
-    r"(?<![0-9A-Za-z_])(?<!\d\.)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?"
-    r"|\d{4}([ -])\d{6}\2\d{5})(?![0-9A-Za-z_]|\.\d)"
-)
-PHONE = re.compile(
-    r"(?<![0-9A-Za-z_.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)|\d{1,4})(?:[ .-]?\d{2,4}){2,4}"
-    r"|1[3-9]\d([ -]?)\d{4}\1\d{4}|\(\d{3}\) ?\d{3}-\d{4}|\d{3}-\d{3}-\d{4})"
-    r"(?![0-9A-Za-z_.-]?\d)"
-)
-
-
-def mask_secrets(value: str) -> str:
-    """Hide e-mail addresses, API keys, card numbers and phone numbers; the shipped default."""
-    value = EMAIL.sub("[e-mail]", value) if "@" in value else value
-    value = API_KEY.sub("[key]", value)
-    value = BEARER.sub(r"\1[key]", value)
-    value = CARD.sub(_hidden_card, value)
-    return PHONE.sub("[phone]", value)
-
-
-def _hidden_card(match: re.Match) -> str:
-    number = match[0]
-    if _is_card(number):
-        return "[card]"
-    # Four groups of four, and behind them a check code that is no part of the number.
-    return f"[card]{number[19:]}" if number[19:] and _is_card(number[:19]) else number
-
-
-def _is_card(value: str) -> bool:
-    """What issuers begin with, and Luhn's check: else it is just a long number of a lesson."""
-    digits = [int(digit) for digit in value if digit.isdigit()]
-    doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2]]
-    begins = digits[0] in (3, 4, 5, 6) or (digits[0] == 2 and 2 <= digits[1] <= 7)
-    return begins and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
-
-
 def _clean(value: Any, mask: Mask) -> str:
     # PostgreSQL's JSON holds no NUL; half a surrogate pair spoils a whole batch at Langfuse.
-    value = LONE_SURROGATES.sub("\ufffd", str(value)).replace("\x00", "")
+    value = str(value).replace("\x00", "")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        value = LONE_SURROGATES.sub("\ufffd", value)
     try:
         masked = mask(value)
         if not isinstance(masked, str):

@@ -7,6 +7,7 @@ what kind of function it wraps, and never holds a context variable across a `yie
 
 import functools
 import inspect
+from collections import deque
 from collections.abc import Callable
 
 from tracing.observations import Observation, Span
@@ -41,7 +42,7 @@ def traced(function: Callable | None = None, *, name: str = "") -> Callable:
                             item = await step(given)
                     except StopAsyncIteration:
                         break
-                    watched.items.append(item)
+                    watched.items.add(item)
                     try:
                         step, given = inner.asend, (yield item)
                     except GeneratorExit:
@@ -72,7 +73,7 @@ def traced(function: Callable | None = None, *, name: str = "") -> Callable:
                             item = step(given)
                     except StopIteration as end:
                         return end.value
-                    watched.items.append(item)
+                    watched.items.add(item)
                     try:
                         step, given = inner.send, (yield item)
                     except GeneratorExit:
@@ -113,7 +114,7 @@ class _Watched:
 
     def __init__(self, observation: Observation):
         self.observation = observation
-        self.items: list = []
+        self.items = _Yielded()
         self.error: BaseException | None = None
         observation.__enter__()
         # The consumer's code runs between two items and must not find itself inside this span, so
@@ -125,9 +126,30 @@ class _Watched:
             # Its consumer had enough: what was yielded is the output, and nothing failed.
             self.error = None
             self.observation.metadata["closed_early"] = True
-        all_text = bool(self.items) and all(isinstance(item, str) for item in self.items)
-        self.observation.output = "".join(self.items) if all_text else self.items
+        self.observation.output = self.items.joined()
         self.observation.__exit__(type(self.error), self.error, None)
+
+
+class _Yielded:
+    """What a generator yielded: all of it, or the two ends of what never ends."""
+
+    END = 5_000
+
+    def __init__(self):
+        self.head: list = []
+        self.tail: deque = deque(maxlen=self.END)
+        self.count = 0
+
+    def add(self, item) -> None:
+        self.count += 1
+        (self.head if self.count <= self.END else self.tail).append(item)
+
+    def joined(self) -> str | list:
+        missing = self.count - len(self.head) - len(self.tail)
+        gap = [f"… [{missing} items left out] …"] if missing else []
+        items = [*self.head, *gap, *self.tail]
+        all_text = bool(items) and all(isinstance(item, str) for item in items)
+        return "".join(items) if all_text else items
 
 
 def _arguments(signature: inspect.Signature, args, kwargs) -> dict | None:

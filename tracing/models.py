@@ -125,6 +125,7 @@ class TraceRecord(Recorded, Exported):
             models.Index(fields=["user_id", "-started_at"], name="trace_by_user"),
             models.Index(fields=["name", "-started_at"], name="trace_by_name"),
             models.Index(fields=["status", "-started_at"], name="trace_by_status"),
+            models.Index(fields=["error_type", "-started_at"], name="trace_by_error"),
             models.Index(fields=["model", "-started_at"], name="trace_by_model"),
             models.Index(fields=["group", "-started_at"], name="trace_by_group"),
             models.Index(fields=["export_state", "-started_at"], name="trace_by_export"),
@@ -187,11 +188,14 @@ class ScoreRecord(Exported):
         verbose_name = _("score")
         verbose_name_plural = _("scores")
         indexes = [
+            models.Index(fields=["-updated_at"], name="score_newest"),
+            models.Index(fields=["name", "-updated_at"], name="score_by_name"),
+            models.Index(fields=["name", "value", "-updated_at"], name="score_by_value"),
             models.Index(
                 fields=["export_after"],
                 name="score_due",
                 condition=models.Q(export_after__isnull=False),
-            )
+            ),
         ]
 
     def __str__(self) -> str:

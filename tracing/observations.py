@@ -1,6 +1,6 @@
 """What is alive while it happens: a Trace with its Spans and Generations.
 
-Opened with `with` (or, for a trace, `async with`), closed on every way out, and then handed to the
+Opened with `with` or `async with`, closed on every way out, and then handed to the
 recorder as a whole. Nothing here touches the database, the network or the event loop, so a block
 costs microseconds wherever it stands.
 
@@ -17,32 +17,15 @@ Never `yield` inside a block: a suspended generator leaks its context variables 
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import logging
-import math
 import time
-import uuid
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from tracing import attribution, conf, recorder
-
-logger = logging.getLogger(__name__)
-
-
-class Status(StrEnum):
-    """How a trace or an observation ended. RUNNING has not, or its process died unnoticed."""
-
-    RUNNING = "running"
-    OK = "ok"
-    ERROR = "error"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
+from tracing.blocks import Block, Status, current_block, harmless
 
 
 class Kind(StrEnum):
@@ -64,101 +47,7 @@ class Usage:
             object.__setattr__(self, "total", (self.input or 0) + (self.output or 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A judgement of a trace. One per name: `id` is made from both, so a later one replaces it."""
-
-    id: str
-    trace_id: str
-    name: str
-    value: float | None
-    comment: str = ""
-
-
-# The innermost open block of the running code.
-_current: ContextVar[Trace | Observation | None] = ContextVar("tracing_current", default=None)
-
-
-def _harmless(function):
-    """Keep a fault of ours out of the caller's way: logged in production, raised under test."""
-
-    @functools.wraps(function)
-    def wrapper(*args, **kwargs):
-        try:
-            return function(*args, **kwargs)
-        except Exception:
-            if conf.get("RAISE_ERRORS"):
-                raise
-            logger.exception("tracing failed in %s; the traced code goes on", function.__qualname__)
-            return None
-
-    return wrapper
-
-
-class _Timed:
-    """What traces and observations share: content, a beginning, and an end on every way out."""
-
-    def __init__(self, name: str, *, input: Any = None, metadata: dict | None = None):
-        self.id = str(uuid.uuid4())
-        self.name = name
-        self.input = input
-        self.output: Any = None
-        self.metadata: dict[str, Any] = dict(metadata or {})
-        self.status = Status.RUNNING
-        self.status_message = ""
-        self.error_type = ""
-        self.started_at: datetime | None = None
-        self.ended_at: datetime | None = None
-        self._token: Token | None = None
-
-    @property
-    def duration_ms(self) -> float | None:
-        if self.started_at is None or self.ended_at is None:
-            return None
-        return round((self.ended_at - self.started_at) / timedelta(milliseconds=1), 3)
-
-    def fail(self, error: BaseException | str) -> None:
-        """Mark as failed where the code goes on: the error was caught and answered in words."""
-        self.status = Status.ERROR
-        self.status_message = _describe(error)
-        self.error_type = "" if isinstance(error, str) else type(error).__name__
-
-    def _settle(self, error: BaseException | None) -> None:
-        """Set the status from the way the block was left; one that was set by hand stays."""
-        if self.status is not Status.RUNNING:
-            return
-        if error is None:
-            self.status = Status.OK
-        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self.status, self.status_message = Status.CANCELLED, "stopped"
-        elif isinstance(error, KeyboardInterrupt | SystemExit):
-            self.status, self.status_message = Status.INTERRUPTED, type(error).__name__
-        else:
-            self.fail(error)
-
-    def leave_context(self) -> None:
-        """Stop being the innermost block, without ending."""
-        token, self._token = self._token, None
-        if token is None:
-            return
-        outer = token.old_value
-        if isinstance(outer, _Timed) and outer.ended_at and _current.get() is not self:
-            return  # left after the block round it, which has put things back already
-        try:
-            _current.reset(token)
-        except ValueError:
-            # Left in another context than it was entered in: nothing of ours is there to undo.
-            pass
-
-    def __enter__(self) -> Self:
-        self._enter()
-        return self
-
-    def __exit__(self, kind, error, traceback) -> None:
-        self._exit(error)
-
-
-class Trace(_Timed):
+class Trace(Block):
     """One piece of work seen from outside: a chat turn, a reindex, a job.
 
     Who it is for (`user_id`, `session_id`) comes from the middleware unless it is given. With
@@ -193,11 +82,11 @@ class Trace(_Timed):
         """The wall clock as of the beginning plus the monotonic time since: it never jumps back."""
         return self.started_at + timedelta(seconds=time.perf_counter() - self._clock)
 
-    @_harmless
+    @harmless
     def _enter(self) -> None:
         self._clock = time.perf_counter()
         self.started_at = datetime.now(UTC)
-        self._token = _current.set(self)
+        self._token = current_block.set(self)
         who = attribution.current()
         self.user_id = self.user_id or who.user_id
         self.session_id = self.session_id or who.session_id
@@ -205,7 +94,7 @@ class Trace(_Timed):
         self.release = conf.get("RELEASE")
         recorder.get_recorder().started(self)
 
-    @_harmless
+    @harmless
     def _exit(self, error: BaseException | None) -> None:
         self.leave_context()
         self._settle(error)
@@ -214,14 +103,8 @@ class Trace(_Timed):
             observation._end_with(self)
         recorder.get_recorder().finished(self)
 
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
 
-    async def __aexit__(self, kind, error, traceback) -> None:
-        self._exit(error)
-
-
-class Observation(_Timed):
+class Observation(Block):
     """A step inside a trace. Outside of one it opens a trace of its own, under its own name."""
 
     kind: Kind
@@ -232,18 +115,18 @@ class Observation(_Timed):
         self.trace: Trace | None = None
         self._own_trace: Trace | None = None
 
-    @_harmless
+    @harmless
     def _enter(self) -> None:
-        parent = _current.get()
+        parent = current_block.get()
         if parent is None or parent.trace.ended_at is not None:
             parent = self._own_trace = self._trace_of_its_own(parent).__enter__()
         self.trace = parent.trace
         self.parent_id = None if parent is self.trace else parent.id
         self.started_at = self.trace.now()
         self.trace.observations.append(self)
-        self._token = _current.set(self)
+        self._token = current_block.set(self)
 
-    @_harmless
+    @harmless
     def _exit(self, error: BaseException | None) -> None:
         self.leave_context()
         self._settle(error)
@@ -275,11 +158,11 @@ class Observation(_Timed):
     @contextmanager
     def innermost(self):
         """Be the innermost block again for a moment, e.g. for one step of a generator."""
-        token = _current.set(self)
+        token = current_block.set(self)
         try:
             yield
         finally:
-            _current.reset(token)
+            current_block.reset(token)
 
     def _end_with(self, trace: Trace) -> None:
         """End with the trace when left open: by a task that outlived it, or a fault of ours."""
@@ -326,32 +209,8 @@ generation = Generation
 
 
 def current_trace() -> Trace | None:
-    """Return the trace that the running code belongs to, or None."""
-    block = _current.get()
-    return block.trace if block is not None else None
-
-
-@_harmless
-def score(trace_id: str, name: str, value: float | None, *, comment: str = "") -> Score | None:
-    """Judge a trace, now or long after it ended. The same name replaces; None takes back."""
-    if value is not None and not math.isfinite(value):
-        raise ValueError(f"a score is a finite number, not {value}")
-    judged = Score(
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{trace_id}:{name}")),
-        trace_id=trace_id,
-        name=name,
-        value=value,
-        comment=comment,
-    )
-    recorder.get_recorder().scored(judged)
-    return judged
-
-
-def _describe(error: BaseException | str) -> str:
-    if isinstance(error, str):
-        return error
-    try:
-        words = str(error).strip()
-    except Exception:
-        words = ""  # an error that cannot say what it is
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+    """Return the trace that the running code belongs to; None outside of one, or after its end."""
+    block = current_block.get()
+    if block is None or block.trace is None or block.trace.ended_at is not None:
+        return None
+    return block.trace

@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 20  # traces; their content is in memory while they are sent
 LEASE = timedelta(seconds=120)
+GATHER_SECONDS = 0.5  # after the first new row, for others to go along with it
 IDLE_SECONDS = 15.0  # how often an idle sender looks for rows that other processes left
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 60.0
@@ -109,6 +110,14 @@ def _settle(model: type[Row], rows: list[Row], receipt: Receipt, sent: Sent) -> 
                     export_state=ExportState.REJECTED, export_error=reason, export_after=None
                 )
                 logger.warning("Langfuse refused %s: %s", row, reason)
+        # What was blanked on its way (see privacy) waits for the end of the lease, lest the older
+        # copy arrive after it. That one has arrived now.
+        lease = rows[0].export_after
+        model.objects.filter(
+            pk__in=[row.pk for row in rows],
+            export_after__gt=lease,
+            export_after__lt=lease + timedelta(milliseconds=1),
+        ).update(export_after=timezone.now())
     sent.confirmed += len(receipt.accepted)
     sent.rejected += len(receipt.rejected)
     unanswered = [
@@ -189,8 +198,8 @@ class Sender:
             while True:
                 if self._failures:
                     self._stop.wait(pause)  # new traces do not hurry a server that is away
-                else:
-                    self._wake.wait(pause)
+                elif self._wake.wait(pause):
+                    self._stop.wait(GATHER_SECONDS)
                 self._wake.clear()
                 pause = self._send_all()
                 if self._stop.is_set():

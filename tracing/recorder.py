@@ -15,7 +15,8 @@ from django.utils.module_loading import import_string
 from tracing import conf
 
 if TYPE_CHECKING:
-    from tracing.observations import Score, Trace
+    from tracing.observations import Trace
+    from tracing.scores import Score
 
 SHUTDOWN_SECONDS = 5.0
 

@@ -5,11 +5,14 @@ import os
 import socket
 import time
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from tracing import conf, content
 from tracing.models import ContentState, ExportState, ObservationRecord, ScoreRecord, TraceRecord
-from tracing.observations import Generation, Observation, Score, Trace, Usage
+from tracing.observations import Generation, Observation, Trace, Usage
+from tracing.prices import Cost, cost_of, sum_of
+from tracing.scores import Score
 
 MAX_TAGS = 50
 LARGEST_COUNT = 2**31 - 1  # of PostgreSQL's integer
@@ -37,6 +40,7 @@ def trace_row(trace: Trace) -> TraceRecord:
         process=this_process(),
         model=content.label(answering.model, longest=200) if answering else "",
         first_token_ms=_first_token_ms(answering, since=trace.started_at),
+        cost=_total_cost(trace, answering),
         **_export(due_at=trace.ended_at),
         **_recorded(trace, keeps_content(trace), metadata={"status": trace.status.value}),
         **_tokens(_total_usage(trace, answering)),
@@ -66,6 +70,7 @@ def observation_row(observation: Observation, trace: Trace, position: int) -> Ob
         first_token_ms=first_token_ms,
         **_recorded(observation, keeps, metadata=metadata),
         **_tokens(usage),
+        **_costs(_cost(observation)),
     )
 
 
@@ -113,6 +118,24 @@ def _total_usage(trace: Trace, answering: Generation | None) -> Usage | None:
     )
 
 
+def _total_cost(trace: Trace, answering: Generation | None) -> Decimal | None:
+    """The cost of every generation that has a price.
+
+    None when the answering model's is not known: a free embedding alone would make an answer of
+    unknown price look free.
+    """
+    if answering is None or _cost(answering) is None:
+        return None
+    costs = (_cost(step) for step in trace.observations)
+    return sum_of([cost for cost in costs if cost is not None])
+
+
+def _cost(observation: Observation) -> Cost | None:
+    if not isinstance(observation, Generation):
+        return None
+    return cost_of(content.label(observation.model, longest=200), observation.usage)
+
+
 def keeps_content(trace: Trace) -> bool:
     """Whether the words of a trace are kept: the site and the person must both allow it."""
     return bool(trace.capture_content and conf.get("CAPTURE_CONTENT"))
@@ -148,6 +171,11 @@ def _tokens(usage: Usage | None) -> dict[str, Any]:
         "total_tokens": _count(usage.total),
         "usage_is_estimate": usage.is_estimate,
     }
+
+
+def _costs(cost: Cost | None) -> dict[str, Decimal | None]:
+    read, written, total = cost or (None, None, None)
+    return {"input_cost": read, "output_cost": written, "cost": total}
 
 
 def _count(tokens: int | None) -> int | None:

@@ -6,6 +6,7 @@ traced work is rolled back, the evidence stays.
 
 import logging
 import queue
+import sys
 import threading
 import time
 
@@ -19,7 +20,7 @@ from django.db import (
 )
 from django.utils import timezone
 
-from tracing import outbox
+from tracing import conf, outbox, privacy
 from tracing.recorder import SHUTDOWN_SECONDS, Recorder
 from tracing.rows import observation_row, score_row, trace_row
 
@@ -29,7 +30,10 @@ logger = logging.getLogger(__name__)
 class ThreadRecorder(Recorder):
     """Writes rows in batches, one transaction each; tries again while the database is away."""
 
-    BATCH = 200
+    BATCH = 50
+    # What comes next is often the same turn's: rows are written together, and the thread does not
+    # ask for the interpreter in the middle of whoever handed the first one over.
+    GATHER_SECONDS = 0.05
     MAX_WAITING = 20_000  # entries kept while the database is away; beyond, the oldest are dropped
 
     def __init__(self):
@@ -37,6 +41,7 @@ class ThreadRecorder(Recorder):
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
         self._closing = threading.Event()
+        self._hurry = threading.Event()
 
     def started(self, trace):
         self._put(("started", trace))
@@ -52,6 +57,7 @@ class ThreadRecorder(Recorder):
             return True
         done = threading.Event()
         self._queue.put(("flush", done))
+        self._hurry.set()
         return done.wait(timeout_seconds)
 
     def close(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> bool:
@@ -60,6 +66,7 @@ class ThreadRecorder(Recorder):
             return True
         self._closing.set()
         self._queue.put(("close", None))
+        self._hurry.set()
         thread.join(timeout_seconds)
         self._thread = None
         return not thread.is_alive()
@@ -79,20 +86,29 @@ class ThreadRecorder(Recorder):
                     _wake_outbox()
 
     def _run(self) -> None:
+        _share_the_interpreter()
         try:
-            while True:
-                entries = self._next_entries()
-                self._write_until_written([e for e in entries if e[0] not in ("flush", "close")])
-                for kind, event in entries:
-                    if kind == "flush":
-                        event.set()
-                if ("close", None) in entries:
-                    return
+            while self._write_next():
+                pass
         finally:
             connections.close_all()
 
+    def _write_next(self) -> bool:
+        # A call of its own: while the thread waits for more, nothing here holds the last traces.
+        entries = self._next_entries()
+        self._write_until_written([e for e in entries if e[0] not in ("flush", "close")])
+        for kind, entry in entries:
+            if kind == "finished":
+                # Written: trace and steps hold each other, and a prompt may be large.
+                entry.observations.clear()
+            elif kind == "flush":
+                entry.set()
+        return ("close", None) not in entries
+
     def _next_entries(self) -> list[tuple]:
         entries = [self._queue.get()]
+        self._hurry.wait(self.GATHER_SECONDS)
+        self._hurry.clear()
         try:
             while len(entries) < self.BATCH:
                 entries.append(self._queue.get_nowait())
@@ -143,6 +159,16 @@ class ThreadRecorder(Recorder):
             logger.error("the database has been away for too long: %d trace entries lost", dropped)
 
 
+def _share_the_interpreter() -> None:
+    """Have the interpreter change threads more often than every 5 ms, its default.
+
+    So long would an event loop that wakes up wait for a thread of this app.
+    """
+    wanted = conf.get("SWITCH_INTERVAL_SECONDS")
+    if wanted and wanted < sys.getswitchinterval():
+        sys.setswitchinterval(wanted)
+
+
 def _rows(entries: list[tuple]) -> list[models.Model]:
     """Return the rows of a batch, observations after their trace.
 
@@ -172,6 +198,7 @@ def _write(rows: list[models.Model]) -> None:
     for row in rows:
         by_model.setdefault(type(row), []).append(row)
     with transaction.atomic():
+        privacy.keep_removed(rows)
         for model, group in by_model.items():
             _upsert(model, group)
 
@@ -179,6 +206,7 @@ def _write(rows: list[models.Model]) -> None:
 def _write_what_can_be(rows: list[models.Model]) -> None:
     """Write the rows of one entry one by one: a bad step must not cost its trace."""
     with transaction.atomic():
+        privacy.keep_removed(rows)
         for row in rows:
             try:
                 with transaction.atomic():

@@ -4,6 +4,7 @@
 """
 
 from learning.turns.registry import (
+    gone,
     interrupt_all,
     latest_snapshot,
     running_snapshot,
@@ -15,6 +16,7 @@ from learning.turns.rows import Rejected, mark_interrupted
 
 __all__ = [
     "Rejected",
+    "gone",
     "interrupt_all",
     "latest_snapshot",
     "mark_interrupted",

@@ -61,6 +61,12 @@ async def stop(conversation_id: UUID) -> None:
         await tabs.tell_others(conversation_id, {"type": "turn.stop"})
 
 
+async def gone(conversation_id: UUID) -> None:
+    """Stop the turn of a conversation that was deleted, and send its tabs away."""
+    await stop(conversation_id)
+    await tabs.send_away(conversation_id)
+
+
 async def stop_here(conversation_id: UUID) -> bool:
     """Stop the turn if this process runs it; return whether it does."""
     turn = _running.get(conversation_id)

@@ -153,11 +153,14 @@ def save_answer(
     usage: Usage | None,
     error: str,
     cited: Collection[int],
-) -> None:
-    """End the turn: the whole text, how it ended, what it cost, the numbers of what it cites."""
+) -> bool:
+    """End the turn: the whole text, how it ended, what it cost, the numbers of what it cites.
+
+    Returns whether there is still an answer to save: its conversation may have been deleted.
+    """
     now = timezone.now()
     with transaction.atomic():
-        Message.objects.filter(pk=answer_id).update(
+        is_there = Message.objects.filter(pk=answer_id).update(
             text=text,
             status=status,
             error=error[:300],
@@ -167,6 +170,7 @@ def save_answer(
             saved_at=now,
         )
         Citation.objects.filter(message_id=answer_id, number__in=cited).update(is_cited=True)
+    return bool(is_there)
 
 
 def mark_interrupted(conversation_id: UUID | None = None) -> int:

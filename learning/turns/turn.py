@@ -235,7 +235,7 @@ class Turn:
     async def _save_answer(self) -> None:
         for pause in (0.2, 1.0, None):
             try:
-                await database_sync_to_async(rows.save_answer)(
+                is_there = await database_sync_to_async(rows.save_answer)(
                     UUID(self.id),
                     self.text,
                     status=self.status,
@@ -243,6 +243,9 @@ class Turn:
                     error=self.error,
                     cited=self.renderer.cited,
                 )
+                if not is_there:
+                    # Deleted while it was answered: no word of it may be left, in the trace too.
+                    self.trace.capture_content = False
                 return
             except Exception:
                 if pause is None:

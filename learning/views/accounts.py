@@ -1,11 +1,19 @@
-"""Signing up and logging in. Logging out is Django's own view."""
+"""Signing up, logging in, and what is kept of a person. Logging out is Django's own view."""
 
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpResponseRedirect
 from django.urls import reverse_lazy
-from django.views.generic import FormView
+from django.utils.translation import gettext as _
+from django.views.generic import FormView, UpdateView
 
 from learning.forms import SignUpForm
+from learning.models import User
+from learning.privacy import forget_words
+from learning.views.conversations import all_conversations_of
+from tracing import conf, pseudonym
 
 
 class LoginView(auth_views.LoginView):
@@ -28,3 +36,38 @@ class SignUpView(auth_views.RedirectURLMixin, FormView):
 
     def get_context_data(self, **kwargs):
         return super().get_context_data(**kwargs, next=self.get_redirect_url())
+
+
+class PrivacyView(LoginRequiredMixin, UpdateView):
+    """Say what is kept of a person's questions, and let them say that no words are."""
+
+    model = User
+    fields = ("allows_tracing",)
+    template_name = "learning/privacy.html"
+    success_url = reverse_lazy("privacy")
+
+    def get_object(self, queryset=None):
+        return User.objects.get(pk=self.request.user.pk)
+
+    def form_valid(self, form):
+        user = form.instance
+        user.save(update_fields=["allows_tracing"])
+        if user.allows_tracing:
+            words = _("Saved. From your next question on, the words are kept in the traces.")
+        elif forget_words(user):
+            words = _("Saved. No words are kept any more, and those of earlier questions are gone.")
+        else:
+            words = _("Saved. No words are kept any more; those of earlier questions go right now.")
+        messages.success(self.request, words)
+        return HttpResponseRedirect(self.get_success_url())
+
+    def get_context_data(self, **kwargs):
+        return super().get_context_data(
+            **kwargs,
+            pseudonym=pseudonym(self.request.user),
+            is_named=conf.get("USER_ID") == "nickname",
+            keeps_words=conf.get("CAPTURE_CONTENT"),
+            retention_days=conf.get("RETENTION_DAYS"),
+            has_copies=bool(conf.get("EXPORTER")),
+            conversations=all_conversations_of(self.request.user),
+        )

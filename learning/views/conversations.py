@@ -1,5 +1,6 @@
 """Starting a conversation, and reading it; the talking itself goes through the websocket."""
 
+from django.contrib import messages as notices
 from django.contrib.auth.decorators import login_required
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import Http404, JsonResponse
@@ -7,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from learning.citations import citations_for
 from learning.llm.base import get_chat_model
@@ -64,10 +65,33 @@ def conversation(request, conversation_id):
     )
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def delete(request, conversation_id):
+    """Ask whether it is meant, then delete; its traces lose their words (learning.privacy)."""
+    # Its student may always, one who has left the course as well.
+    mine = request.user.conversations.select_related("course")
+    conversation = get_object_or_404(mine, pk=conversation_id)
+    course = conversation.course
+    if request.method != "POST":
+        context = {"conversation": conversation, "course": course}
+        return render(request, "learning/conversation_delete.html", context)
+    conversation.delete()
+    notices.success(request, _("The conversation is deleted."))
+    if Course.objects.visible_to(request.user).filter(pk=course.pk).exists():
+        return redirect(course)
+    return redirect("home")
+
+
 def conversations_of(user, course: Course) -> QuerySet[Conversation]:
     """Return a student's conversations in which something was asked, newest first."""
+    return all_conversations_of(user).filter(course=course)
+
+
+def all_conversations_of(user) -> QuerySet[Conversation]:
+    """The same, of all courses."""
     asked = Message.objects.filter(conversation=OuterRef("pk"))
-    return user.conversations.filter(Exists(asked), course=course)
+    return user.conversations.filter(Exists(asked)).select_related("course")
 
 
 def chat_context(

@@ -40,7 +40,8 @@ def addresses(student: Page) -> list[str]:
     """One of each kind of page."""
     conversation = student.locator("[data-chat]").get_attribute("data-page")
     chapters = [f"/courses/tides/chapters/{slug}/" for slug in ("sea", "moon", "tables")]
-    return ["/", "/courses/tides/", *chapters, conversation, "/courses/tides/quiz/"]
+    privacy = ["/accounts/privacy/", f"{conversation}delete/"]
+    return ["/", *privacy, "/courses/tides/", *chapters, conversation, "/courses/tides/quiz/"]
 
 
 def violations(page: Page) -> list[str]:
@@ -119,6 +120,44 @@ def test_on_a_wide_screen_the_tutor_stays_in_view_while_the_chapter_scrolls(stud
     expect(student.get_by_role("heading", name="Neap tides")).to_be_in_viewport()
     assert student.evaluate("scrollY") > 0
     assert student.locator("[data-composer]").bounding_box() == before
+
+
+def test_without_scripts_a_student_has_words_removed_and_a_conversation_deleted(
+    site, student, browser, base_url
+):
+    address = student.locator("[data-chat]").get_attribute("data-page")
+    trace = site.langfuse.wait_for(
+        lambda langfuse: next(
+            (t for t in list(langfuse.traces.values()) if (t["sessionId"] or "none") in address),
+            None,
+        )
+    )
+    assert "tide table" in json.dumps(trace)
+    context = browser.new_context(
+        base_url=base_url,
+        storage_state=student.context.storage_state(),
+        java_script_enabled=False,
+        locale="en",
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("link", name="Privacy", exact=True).press("Enter")
+    page.get_by_label("may hold the words").press("Space")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("those of earlier questions are gone")
+    expect(page.get_by_label("may hold the words")).not_to_be_checked()
+    site.langfuse.wait_for(
+        lambda langfuse: langfuse.traces[trace["id"]]["input"] == "[removed]", 15
+    )
+
+    page.get_by_role("link", name="Delete “What is in a tide table?”").press("Enter")
+    page.get_by_role("button", name="Delete it").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("deleted")
+    context.close()
+
+    # The tab on the same conversation that was open all the while.
+    expect(student.locator("[data-status]")).to_contain_text("was deleted")
+    expect(student.locator("[data-send]")).to_be_disabled()
 
 
 # --- On a phone ------------------------------------------------------------------------------

@@ -78,5 +78,12 @@ class Tab:
         assert message["type"] == "websocket.close"
         return message["code"]
 
+    async def close_code_after_frames(self) -> int:
+        """The same, after whatever else is on its way."""
+        while True:
+            message = await self.socket.receive_output(timeout=PATIENCE_SECONDS)
+            if message["type"] == "websocket.close":
+                return message["code"]
+
     async def close(self) -> None:
         await self.socket.disconnect()

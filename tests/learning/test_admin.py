@@ -1,9 +1,13 @@
 """What staff see of conversations, and that a change of a chapter reaches the search index."""
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from learning.models import Conversation, Course, Message
+from tracing import pseudonym, summaries
+from tracing.models import TraceRecord
 
 
 @pytest.fixture
@@ -133,6 +137,41 @@ def test_a_course_with_a_new_address_leaves_the_index_under_its_old_one(desk, co
 
     jobs = DBTaskResult.objects.all()
     assert {job.args_kwargs["args"][0] for job in jobs} == {"plants", "botany"}
+
+
+def test_a_user_is_one_click_from_the_traces_of_their_questions(desk, alice):
+    page = desk.get(f"/admin/learning/user/{alice.pk}/change/").content.decode()
+    assert f"/admin/tracing/tracerecord/?q={pseudonym(alice)}" in page
+
+
+def test_whose_a_pseudonym_is_is_not_told_to_who_may_not_see_traces(client, alice, bob):
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.set(Permission.objects.filter(codename="view_user"))
+    client.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+
+    page = client.get(f"/admin/learning/user/{alice.pk}/change/")
+
+    assert page.status_code == 200
+    assert pseudonym(alice) not in page.content.decode()
+
+
+def test_the_list_of_answers_says_which_course(desk, answer, django_assert_max_num_queries):
+    with django_assert_max_num_queries(8):
+        page = desk.get("/admin/learning/message/").content.decode()
+    assert ">Plants<" in page.replace("\n", "").replace("  ", "")
+
+
+def test_the_first_page_shows_what_was_traced_above_the_lists(desk):
+    TraceRecord.objects.create(
+        id="t-1", name="ai_chat", group="plants", status="ok", started_at=timezone.now()
+    )
+    summaries.refresh()
+    page = desk.get("/admin/", {"days": 1}).content.decode()
+
+    assert page.index("What was traced") < page.index("app-learning")
+    assert "By course" in page
+    assert "name__exact=ai_chat&amp;group__exact=plants" in page
 
 
 def test_students_do_not_get_into_the_admin(client, alice, answer):

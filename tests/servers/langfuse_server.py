@@ -11,23 +11,24 @@ unite. By hand: `python -m tests.servers.langfuse_server --port 9002` prints wha
 
 import argparse
 import asyncio
-import base64
-import binascii
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
 
 from tests.servers.http_server import ThreadedServer
+from tests.servers.langfuse_auth import Key, NotAuthorised, Scope, scope_of
+from tests.servers.langfuse_faults import LangfuseFaults
 from tests.servers.langfuse_schema import problems
 from tests.servers.langfuse_store import Store
 
-VERSION = "2.95.11"
 MOST_BATCH_BYTES = int(4.5 * 2**20)
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -43,15 +44,22 @@ class Batch:
     received_at: float = field(default_factory=time.monotonic)
 
 
-class LangfuseServer(ThreadedServer):
+class LangfuseServer(LangfuseFaults, ThreadedServer):
     public_key = "pk-lf-test"
     secret_key = "sk-lf-test"
+    foreign_public_key = "pk-lf-foreign"  # of another project on the same server
     project = {"id": "project-test", "name": "coursetrace"}
 
     def __init__(self, *, on_event: Callable[[dict], None] | None = None, **kwargs):
         super().__init__(**kwargs)
         self._on_event = on_event
         self._store = Store()
+        self._keys = [
+            Key(self.public_key, self.secret_key, self.project["id"]),
+            Key(self.foreign_public_key, "sk-lf-foreign", "project-foreign"),
+        ]
+        # All that another project holds is what its public key can send.
+        self.foreign_scores: dict[str, dict[str, Any]] = {}
         self.traces = self._store.traces
         self.observations = self._store.observations
         self.scores = self._store.scores
@@ -102,72 +110,50 @@ class LangfuseServer(ThreadedServer):
                 return value
         raise TimeoutError(f"not within {timeout} s; so far: {[e['type'] for e in self.events]}")
 
-    # --- scripting --------------------------------------------------------------------------
-
-    def recovers(self) -> None:
-        """Forget every fault."""
-        self._failures: list[tuple[int, Mapping[str, str]]] = []
-        self._refuses_keys = False
-        self._delay_seconds = 0.0
-        self._hangs = False
-        self._deaths = 0
-        self._rejects: Callable[[dict], bool] = lambda event: False
-
-    def fails(self, status: int, *, times: int = 1, retry_after: float | None = None) -> None:
-        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        self._failures += [(status, headers)] * times
-
-    def refuses_keys(self) -> None:
-        self._refuses_keys = True
-
-    def delays(self, seconds: float) -> None:
-        self._delay_seconds = seconds
-
-    def hangs(self) -> None:
-        self._hangs = True
-
-    def rejects(self, which: Callable[[dict], bool]) -> None:
-        """Answer 207 with an error for every event of which this is true."""
-        self._rejects = which
-
-    def dies_in_mid_batch(self, times: int = 1) -> None:
-        """Store the first half of the next batch, then reset the connection."""
-        self._deaths = times
-
     # --- serving ----------------------------------------------------------------------------
 
     def build_app(self) -> web.Application:
-        app = web.Application(client_max_size=64 * 2**20)
+        app = web.Application(client_max_size=64 * 2**20, middlewares=[_say_unauthorised])
         app.router.add_post("/api/public/ingestion", self._ingest)
         app.router.add_get("/api/public/health", self._health)
         app.router.add_get("/api/public/projects", self._projects)
         app.router.add_get("/api/public/traces/{id}", self._trace)
+        app.router.add_delete("/api/public/scores/{id}", self._delete_score)
         return app
 
-    def _is_authorised(self, request: web.Request) -> bool:
-        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-        try:
-            _, _, secret = base64.b64decode(credentials).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-        # As measured: the server looks the secret key up, and never compares the public one.
-        return scheme == "Basic" and secret == self.secret_key and not self._refuses_keys
+    def _scope(self, request: web.Request) -> Scope:
+        if self._refuses_keys:
+            raise NotAuthorised("Invalid credentials. Confirm that you've configured the host.")
+        return scope_of(request.headers, self._keys)
+
+    def _check_full_access(self, request: web.Request) -> None:
+        if self._scope(request).access_level != "all":
+            raise NotAuthorised("Access denied - need to use basic auth with secret key")
 
     async def _health(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "OK", "version": VERSION})
+        await self._hang()
+        date = format_datetime(datetime.now(UTC) + self.clock_offset, usegmt=True)
+        return web.json_response({"status": "OK", "version": self.version}, headers={"Date": date})
 
     async def _projects(self, request: web.Request) -> web.Response:
-        if not self._is_authorised(request):
-            return _unauthorised()
+        self._check_full_access(request)
         return web.json_response({"data": [self.project]})
 
     async def _trace(self, request: web.Request) -> web.Response:
-        if not self._is_authorised(request):
-            return _unauthorised()
+        self._check_full_access(request)
         trace = self.traces.get(request.match_info["id"])
         if trace is None:
             return web.json_response({"error": "LangfuseNotFoundError"}, status=404)
-        return web.json_response(self._store.whole_trace(trace["id"], self.project["id"]))
+        shown = self._store.whole_trace(trace["id"], self.project["id"])
+        shown["observations"] = [step | self._hidden for step in shown["observations"]]
+        return web.json_response(shown | self._hidden)
+
+    async def _delete_score(self, request: web.Request) -> web.Response:
+        self._check_full_access(request)
+        if self.scores.pop(request.match_info["id"], None) is None:
+            message = "Score not found within authorized project"
+            return web.json_response({"message": message}, status=404)
+        return web.json_response({"message": "Score deleted successfully"})
 
     async def _ingest(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
@@ -175,8 +161,7 @@ class LangfuseServer(ThreadedServer):
         self.batches.append(batch)
         if self._delay_seconds:
             await asyncio.sleep(self._delay_seconds)
-        while self._hangs:  # noqa: ASYNC110 - set by the test's thread
-            await asyncio.sleep(0.01)
+        await self._hang()
         response = self._failed() or self._stored(request, content, batch)
         batch.status = response.status
         with self._arrival:
@@ -186,24 +171,22 @@ class LangfuseServer(ThreadedServer):
             request.transport.abort()
         return response
 
-    def _failed(self) -> web.Response | None:
-        if not self._failures:
-            return None
-        status, headers = self._failures.pop(0)
-        return web.json_response({"message": "scripted failure"}, status=status, headers=headers)
-
     def _stored(self, request: web.Request, content: bytes, batch: Batch) -> web.Response:
         if len(content) > MOST_BATCH_BYTES:
             response = web.Response(text="Body exceeded 4.5mb limit", status=413)
             response.force_close()
             return response
-        if not self._is_authorised(request):
-            return _unauthorised()
+        try:
+            scope = self._scope(request)
+        except NotAuthorised as error:
+            return _unauthorised(error)
         try:
             body = json.loads(content, parse_constant=_refuse_constant)
             if LONE_SURROGATE.search(json.dumps(body, ensure_ascii=False)):
                 raise ValueError("lone surrogate")
             batch.events = body["batch"]
+            if any(self._chokes_on(event) for event in batch.events):
+                raise ValueError("scripted choking")
         except (ValueError, KeyError, TypeError) as error:
             return web.json_response({"message": "Invalid request data", "errors": [str(error)]},
                                      status=400)  # fmt: skip
@@ -220,11 +203,43 @@ class LangfuseServer(ThreadedServer):
                          "error": found}  # fmt: skip
                 batch.errors.append(error)
                 continue
-            self._store.add(event)
+            if not self._keep(event, scope):
+                # A ForbiddenError there, which it answers like a fault of its own.
+                error = {"id": event_id, "status": 500, "error": "Internal Server Error"}
+                batch.errors.append(error)
+                continue
             if self._on_event:
                 self._on_event(event)
             successes.append({"id": event_id, "status": 201})
         return web.json_response({"successes": successes, "errors": batch.errors}, status=207)
+
+    def _keep(self, event: dict[str, Any], scope: Scope) -> bool:
+        """Store an event; False where the key may not, or where another project has its id."""
+        is_score = event["type"] == "score-create"
+        if scope.access_level == "scores" and event["type"] not in ("score-create", "sdk-log"):
+            return False
+        if self._loses(event):
+            return True
+        if not is_score:
+            self._store.add(event)
+            return True
+        score_id = event["body"].get("id") or event["id"]
+        is_ours = scope.project_id == self.project["id"]
+        if score_id in (self.foreign_scores if is_ours else self.scores):
+            return False
+        if is_ours:
+            self._store.add(event)
+        else:  # whatever project the trace is of: nobody looks
+            self.foreign_scores[score_id] = event["body"]
+        return True
+
+
+@web.middleware
+async def _say_unauthorised(request: web.Request, handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except NotAuthorised as error:
+        return _unauthorised(error)
 
 
 def _only(rows: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:
@@ -239,11 +254,8 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unauthorised() -> web.Response:
-    return web.json_response(
-        {"error": "UnauthorizedError", "message": "Invalid credentials. Confirm that you've "
-         "configured the correct host."}, status=401,
-    )  # fmt: skip
+def _unauthorised(error: NotAuthorised) -> web.Response:
+    return web.json_response({"error": "UnauthorizedError", "message": str(error)}, status=401)
 
 
 def _print_event(event: dict[str, Any]) -> None:

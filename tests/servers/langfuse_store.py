@@ -33,6 +33,7 @@ class Store:
             body["timestamp"] = body["timestamp"] or now
             self.traces[body["id"]] = _merged(self.traces.get(body["id"], {}), body)
         elif kind == "score":
+            body["timestamp"] = now
             self.scores[body["id"]] = _merged(self.scores.get(body["id"], {}), body)
         else:
             body["type"] = kind.upper()
@@ -64,7 +65,7 @@ class Store:
             "latency": (max(ends) - min(starts)).total_seconds() if observations else 0,
             "totalCost": sum(usage.get("totalCost") or 0 for usage in usages),
             "observations": sorted(observations, key=lambda o: o["startTime"]),
-            "scores": [s for s in self.scores.values() if s["traceId"] == trace_id],
+            "scores": [_shown(s) for s in self.scores.values() if s["traceId"] == trace_id],
         }
 
 
@@ -100,6 +101,13 @@ def _counted(body: Mapping[str, Any]) -> dict[str, Any] | None:
     if usage.get("total") is None:
         usage = usage | {"total": (usage.get("input") or 0) + (usage.get("output") or 0)}
     return dict(usage)
+
+
+def _shown(score: Mapping[str, Any]) -> dict[str, Any]:
+    """A score with what the server adds to it."""
+    inferred = "CATEGORICAL" if isinstance(score["value"], str) else "NUMERIC"
+    times = dict.fromkeys(("createdAt", "updatedAt"), score["timestamp"])
+    return {**score, **times, "source": "API", "dataType": score["dataType"] or inferred}
 
 
 def _instant(text: str) -> datetime:

@@ -242,3 +242,101 @@ def test_nesting_can_be_read(send, langfuse_server):
 
     assert langfuse_server.children(None, trace_id="t") == ["retrieve"]
     assert langfuse_server.children("r", trace_id="t") == ["embedding"]
+
+
+# --- Keys -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ask(langfuse_server):
+    """Make a request with an Authorization header; return the status and the server's words."""
+
+    def ask(method, path, authorization, **content):
+        headers = {"Authorization": authorization} if authorization else {}
+        url = f"{langfuse_server.url}/api/public/{path}"
+        answer = httpx.request(method, url, headers=headers, timeout=5, **content)
+        return answer.status_code, answer.json()
+
+    return ask
+
+
+def basic(public, secret):
+    return "Basic " + b64encode(f"{public}:{secret}".encode()).decode()
+
+
+A_SCORE = {"id": "s", "traceId": "t", "name": "user_feedback", "value": 1}
+
+
+@pytest.mark.parametrize(
+    ("authorization", "words"),
+    [
+        (basic("pk-lf-test", "wrong"), "Invalid credentials. Confirm"),
+        (basic("wrong", "wrong"), "Invalid public key. Confirm"),
+        ("Bearer wrong", "Invalid public key. Confirm"),
+        ("Basic é", "Invalid authorization header. Confirm"),
+        ("Digest x", "Invalid authorization header"),
+        (None, "No authorization header"),
+    ],
+)
+def test_a_caller_that_is_not_known_is_told_why(authorization, words, ask):
+    authorization = authorization and authorization.encode()
+    status, answer = ask("POST", "ingestion", authorization, json={"batch": []})
+
+    assert (status, answer["error"]) == (401, "UnauthorizedError")
+    assert answer["message"].startswith(words)
+
+
+def test_a_public_key_alone_may_send_scores_and_nothing_else(ask, langfuse_server):
+    batch = [event("score-create", **A_SCORE), event("trace-create", id="t", name="ai_chat")]
+    status, answer = ask("POST", "ingestion", "Bearer pk-lf-test", json={"batch": batch})
+
+    assert (status, [done["id"] for done in answer["successes"]]) == (207, [batch[0]["id"]])
+    assert answer["errors"] == [
+        {"id": batch[1]["id"], "status": 500, "error": "Internal Server Error"}
+    ]
+    assert (list(langfuse_server.scores), langfuse_server.traces) == (["s"], {})
+    for method, path in (("GET", "projects"), ("GET", "traces/t"), ("DELETE", "scores/s")):
+        status, answer = ask(method, path, "Bearer pk-lf-test")
+        assert (status, answer["message"][:13]) == (401, "Access denied")
+
+
+def test_a_score_lands_in_the_project_of_its_key_and_no_other_takes_its_id(ask, langfuse_server):
+    batch = {"batch": [event("score-create", **A_SCORE)]}
+
+    assert ask("POST", "ingestion", "Bearer pk-lf-foreign", json=batch)[1]["errors"] == []
+    assert (list(langfuse_server.foreign_scores), langfuse_server.scores) == (["s"], {})
+    [error] = ask("POST", "ingestion", "Bearer pk-lf-test", json=batch)[1]["errors"]
+    assert error["status"] == 500
+
+
+def test_a_score_is_read_back_with_its_trace_and_can_be_removed(langfuse_server, client, send):
+    send(event("trace-create", id="t", name="ai_chat"), event("score-create", **A_SCORE))
+    assert [(score.id, score.value) for score in client.trace.get("t").scores] == [("s", 1)]
+
+    client.score.delete("s")
+
+    assert client.trace.get("t").scores == []
+    with pytest.raises(ApiError) as gone:
+        client.score.delete("s")
+    assert gone.value.status_code == 404
+
+
+# --- What it can be made to do --------------------------------------------------------------------
+
+
+def test_it_can_lose_hide_and_show_another_version_and_clock(langfuse_server, client, send):
+    langfuse_server.loses(lambda event: event["body"]["id"] == "lost")
+    langfuse_server.hides("input")
+    langfuse_server.version = "3.0.0"
+    langfuse_server.clock_offset = dt.timedelta(days=-365)
+    for trace_id in ("lost", "kept"):
+        sent = event("trace-create", id=trace_id, name="ai_chat", input="a", output="b")
+        assert errors_of(send(sent)) == []
+
+    shown = client.trace.get("kept")
+    health = httpx.get(f"{langfuse_server.url}/api/public/health", timeout=5)
+
+    assert (list(langfuse_server.traces), shown.input, shown.output) == (["kept"], None, "b")
+    assert health.json()["version"] == "3.0.0"
+    assert health.headers["Date"].endswith("GMT")
+    assert f" {dt.datetime.now(dt.UTC).year - 1} " in health.headers["Date"]

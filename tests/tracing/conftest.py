@@ -4,7 +4,6 @@ import logging
 import time
 
 import pytest
-from aiohttp import web
 from django.db import connections
 
 from tests.servers.langfuse_server import LangfuseServer
@@ -23,30 +22,15 @@ def tracing_settings(settings):
     return change
 
 
-class Langfuse(LangfuseServer):
-    """The endpoint, and the route that takes a score back, as in v2.95."""
-
-    def build_app(self):
-        app = super().build_app()
-        known = {route.resource.canonical for route in app.router.routes()}
-        if "/api/public/scores/{id}" not in known:
-            app.router.add_delete("/api/public/scores/{id}", self._remove_score)
-        return app
-
-    async def _remove_score(self, request: web.Request) -> web.Response:
-        if self.scores.pop(request.match_info["id"], None) is None:
-            return web.json_response({"message": "Score not found"}, status=404)
-        return web.json_response({"message": "Score deleted successfully"})
-
-
 @pytest.fixture
 def langfuse(tracing_settings, monkeypatch):
     """A real endpoint, and the app set to send to it; backoff is short."""
     monkeypatch.setattr(outbox, "FIRST_BACKOFF_SECONDS", 0.02)
     monkeypatch.setattr(outbox, "FORBIDDEN_SECONDS", 0.05)
+    monkeypatch.setattr(outbox, "GATHER_SECONDS", 0.01)
     # Its warnings about the faults we make are not the test's.
     logging.getLogger("tracing").setLevel(logging.CRITICAL)
-    with Langfuse() as server:
+    with LangfuseServer() as server:
         tracing_settings(
             EXPORTER="tracing.exporters.langfuse.LangfuseExporter",
             LANGFUSE_HOST=server.url,

@@ -32,3 +32,23 @@ def test_half_a_langfuse_is_a_warning(tracing_settings):
     [(check, message)] = found()
     assert check == "tracing.W001"
     assert "not LANGFUSE_SECRET_KEY" in message
+
+
+@pytest.mark.parametrize(
+    ("prices", "words"),
+    [
+        ({"glm-4*": (0.6, 2.2)}, "TRACING['PRICES'] is no list: {'glm-4*': (0.6, 2.2)}."),
+        ([("glm-4*", 0.6)], "TRACING['PRICES'] holds ('glm-4*', 0.6): it is not (pattern, "),
+        ([("a", 1, 2), ("b", -1, 2)], "holds ('b', -1, 2): its input price is not a number from 0"),
+    ],
+)
+def test_a_price_that_cannot_be_used_is_named(tracing_settings, prices, words):
+    tracing_settings(PRICES=prices)
+    [(check, message)] = found()
+    assert check == "tracing.E003"
+    assert words in message
+
+
+def test_prices_that_can_be_used_are_no_problem(tracing_settings):
+    tracing_settings(PRICES=[("glm-4*", 0.6, 2.2), ["qwen-plus*", 0, 1]])
+    assert found() == []

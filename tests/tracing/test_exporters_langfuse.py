@@ -6,8 +6,10 @@ from contextlib import suppress
 from datetime import datetime
 
 import pytest
+from aiohttp import web
 from django.utils import timezone
 
+from tests.servers.http_server import ThreadedServer
 from tests.tracing.conftest import row_of
 from tracing import Usage, generation, outbox, span, trace
 from tracing.exporters.base import ExportUnavailable
@@ -189,7 +191,7 @@ def test_batches_stay_below_what_the_server_takes(langfuse, send):
     assert {batch.status for batch in langfuse.batches} == {207}
 
 
-def test_a_row_that_cannot_be_put_into_langfuses_form_is_set_aside_alone(langfuse, recorded, send):
+def test_a_row_that_langfuse_cannot_take_is_set_aside_alone(langfuse, recorded, send):
     bad, good = chat_turn(), chat_turn()
     recorded.drain()
     ObservationRecord.objects.filter(trace_id=bad.id, name="llm_call").update(
@@ -198,8 +200,8 @@ def test_a_row_that_cannot_be_put_into_langfuses_form_is_set_aside_alone(langfus
     sent = send()
 
     assert (sent.confirmed, sent.rejected) == (1, 1)
-    assert "Langfuse's form" in row_of(bad).export_error
-    assert set(langfuse.traces) == {good.id}
+    assert "modelParameters" in row_of(bad).export_error
+    assert good.id in langfuse.traces
 
 
 def test_another_server_on_that_address_keeps_the_rows(
@@ -220,3 +222,39 @@ def test_what_the_doctor_asks_for_can_be_read(langfuse, exporter):
     assert time is not None
     assert exporter.project() == ("project-test", "coursetrace")
     assert exporter.read_trace("no-such-trace") is None
+
+
+def test_one_event_that_spoils_the_whole_batch_is_found_and_set_aside(langfuse, recorded, send):
+    turns = [chat_turn() for _ in range(8)]
+    poison = turns[3].observations[0].id
+    langfuse.chokes_on(lambda event: event["body"]["id"] == poison)
+    sent = send()
+
+    assert (sent.confirmed, sent.rejected) == (7, 1)
+    assert "400: refused" in row_of(turns[3]).export_error
+    assert all(turn.id in langfuse.traces for turn in turns)
+
+
+def test_a_proxys_400_is_no_reason_to_set_rows_aside(langfuse, send, tracing_settings):
+    with WebServer(status=400, text="<h1>Bad Request</h1>") as proxy:
+        tracing_settings(LANGFUSE_HOST=proxy.origin)
+        turn = chat_turn()
+
+        assert send().kept == 1
+    assert row_of(turn).export_state == ExportState.NEW
+
+
+class WebServer(ThreadedServer):
+    """Answers everything in one way."""
+
+    def __init__(self, *, status: int, text: str):
+        super().__init__()
+        self.answer = {"status": status, "text": text}
+
+    def build_app(self):
+        async def answer(request):
+            return web.Response(**self.answer)
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        return app

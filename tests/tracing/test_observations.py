@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from contextvars import copy_context
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -52,6 +53,17 @@ async def test_steps_nest_across_awaits_tasks_and_threads():
             await sync_to_async(async_to_sync(in_a_task))()
 
     assert names(outer, turn) == ["task", "task", "sync_to_async", "to_thread", "task"]
+
+
+async def test_every_block_opens_with_either_form(traces):
+    async with trace("ai_chat") as turn, span("retrieve") as found, generation("embedding") as step:
+        assert current_trace() is turn
+    with trace("reindex") as job, span("embed"):
+        pass
+
+    assert step.parent_id == found.id
+    assert [block.status for block in (turn, found, step, job)] == [Status.OK] * 4
+    assert current_trace() is None
 
 
 async def test_tasks_at_once_do_not_see_each_other(traces):
@@ -323,8 +335,8 @@ def test_in_production_the_callers_own_error_still_passes(broken, tracing_settin
 
 
 def test_under_test_a_fault_of_tracing_is_raised(broken):
-    with pytest.raises(OSError, match="disk full"), trace("ai_chat"):
-        pass
+    with pytest.raises(OSError, match="disk full"):
+        copy_context().run(trace("ai_chat").__enter__)
 
 
 def test_a_block_may_be_left_in_another_context_than_it_was_entered_in(traces):
@@ -335,6 +347,7 @@ def test_a_block_may_be_left_in_another_context_than_it_was_entered_in(traces):
     thread.join()
 
     assert traces.last.status == Status.OK
+    assert current_trace() is None
     with span("later"):
         pass
     assert traces.last.name == "later"

@@ -160,6 +160,38 @@ def test_a_forked_child_records_and_sends_too(script, rows):
     assert set(rows("status, export_state")) == {("ok", "confirmed")}
 
 
+def test_a_thousand_turns_need_no_more_threads_than_a_hundred(script):
+    with LangfuseServer() as server:
+        out = ended(
+            script(
+                """
+                from tracing.models import TraceRecord
+
+                def threads_after(turns):
+                    end = time.monotonic() + 20
+                    while TraceRecord.objects.filter(export_state="confirmed").count() < turns:
+                        assert time.monotonic() < end
+                        time.sleep(0.05)
+                    # What the system knows of, where it can be asked: SDKs start threads in C, too.
+                    tasks = "/proc/self/task"
+                    count = len(os.listdir(tasks)) if os.path.isdir(tasks) else 0
+                    return count, sorted(thread.name for thread in threading.enumerate())
+
+                for turn in range(1, 1_001):
+                    with trace("ai_chat"), span("retrieve"), generation("llm_call"):
+                        pass
+                    if turn in (100, 1_000):
+                        print(*threads_after(turn))
+                """,
+                server.url,
+            )
+        )
+        assert len(server.traces) == 1_000
+    after_100, after_1_000 = out.splitlines()
+    assert after_100 == after_1_000
+    assert after_100.endswith("['MainThread', 'tracing-outbox', 'tracing-recorder']")
+
+
 def test_a_killed_process_leaves_a_row_that_the_next_one_marks(script, rows):
     killed = script("""
         with trace("ai_chat"):

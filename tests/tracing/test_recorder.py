@@ -4,12 +4,14 @@ import logging
 import sqlite3
 import threading
 import time
+from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.contrib.auth import get_user_model
+from django.db import connection, connections, transaction
 
 from tests.tracing.conftest import eventually, row_of
-from tracing import Usage, generation, score, span, trace
+from tracing import Usage, generation, outbox, score, span, trace
 from tracing.models import ExportState, ObservationRecord, Outcome, ScoreRecord, TraceRecord
 from tracing.recorder import get_recorder, use_recorder
 
@@ -92,6 +94,62 @@ def test_a_locked_database_is_waited_for(impatient_database, recorded, caplog):
     assert row_of(turn).observations.count() == 1
 
 
+@pytest.fixture
+def full_disk():
+    """No connection opened from now on gets the file to grow, until `full_disk()` makes room."""
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM")  # leave no page empty inside
+    options = connections.settings["default"]["OPTIONS"]
+    before = options["init_command"]
+    options["init_command"] = f"{before} PRAGMA max_page_count=1;"  # what it has is the least
+
+    def make_room():
+        options["init_command"] = before
+
+    yield make_room
+    make_room()
+
+
+def test_a_full_disk_is_waited_for(full_disk, recorded, caplog):
+    with caplog.at_level(logging.WARNING, "tracing"):
+        turns = []
+        for number in range(30):
+            with trace("ai_chat", input=f"{number} " * 10_000) as turn, span("retrieve"):
+                pass
+            turns.append(turn)
+        eventually(lambda: "database or disk is full" in caplog.text)
+        assert not TraceRecord.objects.exists()
+        full_disk()
+        assert recorded.drain(10)
+
+    assert {row_of(turn).status for turn in turns} == {Outcome.OK}
+    assert row_of(turns[-1]).input == turns[-1].input
+    assert ObservationRecord.objects.count() == 30
+
+
+def test_a_database_that_is_locked_while_langfuse_answers_is_told_later_and_once(
+    impatient_database, langfuse, recorded, monkeypatch
+):
+    monkeypatch.setattr(outbox, "LEASE", timedelta(seconds=1))
+    other = sqlite3.connect(
+        connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False
+    )
+    langfuse._on_event = lambda event: other.in_transaction or other.execute("BEGIN EXCLUSIVE")
+    try:
+        with trace("ai_chat") as turn:
+            pass
+        langfuse.wait_for(lambda server: server.batches and server.batches[0].status)
+        time.sleep(0.5)  # in which nothing can be written down
+        assert row_of(turn).export_state == ExportState.SENT
+    finally:
+        langfuse._on_event = None
+        other.execute("ROLLBACK")
+        other.close()
+
+    eventually(lambda: row_of(turn).export_state == ExportState.CONFIRMED)
+    assert list(langfuse.traces) == [turn.id]
+
+
 def test_one_row_that_cannot_be_written_does_not_lose_the_others(
     impatient_database, recorded, caplog
 ):
@@ -172,6 +230,61 @@ def test_secrets_are_masked_in_every_field(recorded):
     # trace: name, input, output, tag, metadata (name and value), model, message;
     # step: name, model, parameter, message; score: comment
     assert written.count("[e-mail]") == 8 + 4 + 1
+
+
+def fail(value: str) -> str:
+    raise RuntimeError(value)
+
+
+def test_a_mask_that_raises_costs_the_words_and_not_the_trace(recorded, tracing_settings):
+    tracing_settings(MASK="tests.tracing.test_recorder.fail")
+    with pytest.raises(ValueError, match="secret"), trace("ai_chat", input="secret") as turn:
+        turn.output, turn.metadata["note"] = ["secret"], "secret"
+        with generation("llm_call", model="m", input="secret") as answer:
+            answer.usage = Usage(input=3, output=2)
+            raise ValueError("secret")
+    score(turn.id, "user_feedback", 0, comment="secret")
+    assert recorded.drain()
+
+    row = row_of(turn)
+    assert (row.status, row.total_tokens, row.observations.count()) == (Outcome.ERROR, 5, 1)
+    assert row.input == "[not kept: masking failed with RuntimeError]"
+    kept = [*TraceRecord.objects.values(), *ObservationRecord.objects.values()]
+    assert "secret" not in str([*kept, *ScoreRecord.objects.values()])
+
+
+mask_may_go_on = threading.Event()
+
+
+def hang(value: str) -> str:
+    mask_may_go_on.wait(1)
+    return value.upper()
+
+
+def test_a_mask_that_hangs_does_not_hold_who_traces(recorded, tracing_settings):
+    tracing_settings(MASK="tests.tracing.test_recorder.hang")
+    mask_may_go_on.clear()
+    for _ in range(3):
+        with trace("ai_chat", input="why?") as turn, span("retrieve", input="why?"):
+            pass
+    # The caller is through with all three; the mask is still at the first.
+    assert not recorded.drain(0.1)
+    assert not TraceRecord.objects.exists()
+
+    mask_may_go_on.set()
+    assert recorded.drain()
+    assert row_of(turn).input == "WHY?"
+
+
+def test_a_model_instance_arrives_in_langfuse_as_its_label_and_key(langfuse, recorded):
+    user = get_user_model()(pk=7)
+    with trace("odd", input=user, metadata={"who": user}) as turn:
+        turn.output = [user]
+
+    described = f"<{user._meta.label} 7>"
+    copy = langfuse.wait_for(lambda server: server.traces.get(turn.id))
+    assert (copy["input"], copy["output"]) == (described, [described])
+    assert copy["metadata"]["who"] == described
 
 
 def test_a_score_is_replaced_and_taken_back(recorded):

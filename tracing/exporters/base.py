@@ -3,7 +3,8 @@
 ExportError
 ├── ExportUnavailable   refused, time-out, 429, 5xx    everything is kept and tried again
 ├── ExportForbidden     401, 403                       kept, tried again seldom, staff are told
-└── BatchTooLarge       413                            kept, sent again in halves
+├── BatchTooLarge       413                            kept, sent again in halves
+└── BatchRefused        400, 422 for a whole batch     kept, sent again in halves: one is poison
 """
 
 from abc import ABC, abstractmethod
@@ -26,6 +27,10 @@ class ExportForbidden(ExportError):
 
 
 class BatchTooLarge(ExportError):
+    pass
+
+
+class BatchRefused(ExportError):
     pass
 
 

@@ -1,48 +1,32 @@
 """Send rows to Langfuse; the only file that imports its SDK.
 
-Uses the SDK's generated client, whose `ingestion.batch` is synchronous and answers per event. The
-high-level client queues in memory, drops what is refused without a word, and its `flush()` blocks.
-
-Written for server v2.95: one create event per row with ids and times of ours; `usage` always, as
-integers; `usage_details`, `cost_details` and `environment` are ignored there and not sent.
+Uses the SDK's generated client for its address, keys and connection, and `POST ingestion`, which
+answers per event. The high-level client queues in memory, drops what is refused without a word, and
+its `flush()` blocks. What is sent is built in `langfuse_events`.
 """
 
 import json
-import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
-
-from django.utils import timezone
+from typing import Any
 
 from tracing import conf
 from tracing.exporters.base import (
+    BatchRefused,
     BatchTooLarge,
     Exporter,
     ExportForbidden,
     ExportUnavailable,
     Receipt,
 )
-from tracing.models import ObservationRecord, Outcome, ScoreRecord, TraceRecord
+from tracing.exporters.langfuse_events import Event, events_of
+from tracing.models import ScoreRecord, TraceRecord
 
-# The server takes 4.5 MB; what the SDK's models add to our own count stays below that.
-BATCH_BYTES = 2_500_000
+# The server takes 4.5 MB; less is gentler to both sides.
+BATCH_BYTES = 1_000_000
 BATCH_EVENTS = 500
-
-LEVELS = {
-    Outcome.ERROR: "ERROR",
-    Outcome.CANCELLED: "WARNING",
-    Outcome.INTERRUPTED: "WARNING",
-}
-
-
-class Outbound(NamedTuple):
-    """An event of the SDK's, and the row it is a copy of."""
-
-    row_id: str
-    event: Any
 
 
 class LangfuseExporter(Exporter):
@@ -53,24 +37,17 @@ class LangfuseExporter(Exporter):
 
     def send(self, rows: Sequence[TraceRecord | ScoreRecord]) -> Receipt:
         receipt = Receipt()
-        outbound: list[Outbound] = []
-        for row in rows:
-            if isinstance(row, ScoreRecord) and row.value is None:
-                self._delete_score(row, receipt)
-                continue
-            try:
-                events = [_score_event(row)] if isinstance(row, ScoreRecord) else _trace_events(row)
-            except ValueError as error:  # pydantic: this row can never be sent; the others can
-                receipt.rejected[row.id] = f"could not be put into Langfuse's form: {error}"
-            else:
-                outbound += [Outbound(row.id, event) for event in events]
-        unconfirmed = Counter(sent.row_id for sent in outbound)
-        for batch in _batches(outbound):
+        unconfirmed: Counter[str] = Counter()
+        taken_back = [row for row in rows if isinstance(row, ScoreRecord) and row.value is None]
+        for row in taken_back:
+            self._delete_score(row, receipt)
+        for batch in _batches(events_of([row for row in rows if row not in taken_back])):
+            unconfirmed.update(event.row_id for event in batch)
             self._send_batch(batch, unconfirmed, receipt)
         receipt.accepted |= {
             row_id
-            for row_id in set(sent.row_id for sent in outbound)
-            if unconfirmed[row_id] == 0 and row_id not in receipt.rejected
+            for row_id, count in unconfirmed.items()
+            if count == 0 and row_id not in receipt.rejected
         }
         return receipt
 
@@ -104,6 +81,18 @@ class LangfuseExporter(Exporter):
         """Return a trace as the server shows it, with its observations; None when it has none."""
         return self._call(lambda client: client.trace.get(trace_id), gone_is_done=True)
 
+    def score_with_public_key(self, row: ScoreRecord) -> None:
+        """Send a score with the public key alone, as a browser would.
+
+        The only request that tells whether that key is real: with both keys, the server looks the
+        caller up by the secret one. It lands in the project of the public key, whatever the
+        trace's.
+        """
+        bearer = f"Bearer {conf.get('LANGFUSE_PUBLIC_KEY')}"
+        answer = self._post(list(events_of([row])), Authorization=bearer)
+        for error in answer["errors"]:
+            raise ExportUnavailable(f"{error['status']}: {_short(error)}")
+
     @property
     def client(self):
         """The SDK's generated client, made on first use; it holds a connection and no threads."""
@@ -120,36 +109,58 @@ class LangfuseExporter(Exporter):
             )
         return self._client
 
-    def _send_batch(
-        self, batch: Sequence[Outbound], unconfirmed: Counter, receipt: Receipt
-    ) -> None:
+    def _send_batch(self, batch: Sequence[Event], unconfirmed: Counter, receipt: Receipt) -> None:
         """Send events; count down `unconfirmed` per row, and note what the server refuses."""
         try:
-            answer = self._call(
-                lambda client: client.ingestion.batch(batch=[sent.event for sent in batch])
-            )
-        except BatchTooLarge as error:
+            answer = self._post(batch)
+        except (BatchTooLarge, BatchRefused) as error:
             if len(batch) == 1:
-                receipt.rejected[batch[0].row_id] = str(error)
+                receipt.rejected.setdefault(batch[0].row_id, str(error))
                 return
+            # One event spoils the batch: in halves of halves it ends up alone.
             middle = len(batch) // 2
             self._send_batch(batch[:middle], unconfirmed, receipt)
             self._send_batch(batch[middle:], unconfirmed, receipt)
             return
-        succeeded = {success.id for success in answer.successes}
-        failed = {error.id: error for error in answer.errors}
-        for sent in batch:
-            error = failed.get(sent.event.id)
-            if sent.event.id in succeeded and error is None:
-                unconfirmed[sent.row_id] -= 1
-            elif error is not None and 400 <= error.status < 500 and error.status != 429:
-                reason = f"{error.status} {error.message or ''} {_short(error.error or '')}".strip()
-                receipt.rejected.setdefault(sent.row_id, reason)
+        succeeded = {success["id"] for success in answer["successes"]}
+        failed = {error["id"]: error for error in answer["errors"]}
+        for event in batch:
+            error = failed.get(event.id)
+            if event.id in succeeded and error is None:
+                unconfirmed[event.row_id] -= 1
+            elif error is not None and 400 <= error["status"] < 500 and error["status"] != 429:
+                words = f"{error.get('message') or ''} {_short(error.get('error') or '')}"
+                receipt.rejected.setdefault(event.row_id, f"{error['status']} {words}".strip())
+
+    def _post(self, events: Sequence[Event], **headers: str) -> dict[str, Any]:
+        """Send one batch and return what the server says of each event."""
+
+        def request(client):
+            from langfuse.api.core.api_error import ApiError
+
+            wrapper = client._client_wrapper
+            response = wrapper.httpx_client.httpx_client.post(
+                f"{wrapper.get_base_url().rstrip('/')}/api/public/ingestion",
+                content=b'{"batch":[%s]}' % b",".join(event.json for event in events),
+                headers={
+                    **wrapper.get_headers(),
+                    "Content-Type": "application/json",
+                    **headers,
+                },
+            )
+            if not response.is_success:
+                raise ApiError(status_code=response.status_code, body=_words_of(response))
+            answer = response.json()
+            if not isinstance(answer, dict) or not {"successes", "errors"} <= answer.keys():
+                raise ValueError(_short(answer))
+            return answer
+
+        return self._call(request)
 
     def _delete_score(self, row: ScoreRecord, receipt: Receipt) -> None:
         try:
             self._call(lambda client: client.score.delete(row.id), gone_is_done=True)
-        except BatchTooLarge as error:
+        except (BatchTooLarge, BatchRefused) as error:
             receipt.rejected[row.id] = str(error)
         else:
             receipt.accepted.add(row.id)
@@ -162,7 +173,7 @@ class LangfuseExporter(Exporter):
         try:
             return request(self.client)
         except ApiError as error:
-            status, words = error.status_code, _short(error.body)
+            status, body, words = error.status_code, error.body, _short(error.body)
         except httpx.HTTPError as error:
             self.close()
             raise ExportUnavailable(f"{type(error).__name__}: {error}") from None
@@ -173,6 +184,8 @@ class LangfuseExporter(Exporter):
             return None
         # A server that refuses a large body in the middle leaves the connection unusable.
         self.close()
+        if status in (400, 422) and isinstance(body, dict):  # its own words, not a proxy's page
+            raise BatchRefused(f"{status}: refused ({words})")
         if status in (401, 403):
             raise ExportForbidden(f"{status}: Langfuse does not accept the keys ({words})")
         if status == 413:
@@ -185,103 +198,22 @@ def _short(body) -> str:
     return words[:300]
 
 
-def _batches(outbound: Sequence[Outbound]) -> Iterator[list[Outbound]]:
-    """Split events into batches within the server's limits."""
-    batch: list[Outbound] = []
+def _words_of(response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
+
+
+def _batches(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Gather events into batches within the server's limits."""
+    batch: list[Event] = []
     size = 0
-    for sent in outbound:
-        event_size = len(sent.event.json())
-        if batch and (size + event_size > BATCH_BYTES or len(batch) == BATCH_EVENTS):
+    for event in events:
+        if batch and (size + len(event.json) > BATCH_BYTES or len(batch) == BATCH_EVENTS):
             yield batch
             batch, size = [], 0
-        batch.append(sent)
-        size += event_size
+        batch.append(event)
+        size += len(event.json)
     if batch:
         yield batch
-
-
-def _envelope() -> dict[str, str]:
-    return {"id": str(uuid.uuid4()), "timestamp": timezone.now().isoformat()}
-
-
-def _trace_events(row: TraceRecord) -> list:
-    from langfuse.api import IngestionEvent_TraceCreate, TraceBody
-
-    body = TraceBody(
-        id=row.id,
-        timestamp=row.started_at,
-        name=row.name,
-        userId=row.user_id or None,
-        sessionId=row.session_id or None,
-        release=row.release or None,
-        input=row.input,
-        output=row.output,
-        metadata=row.metadata,
-        tags=row.tags,
-    )
-    return [
-        IngestionEvent_TraceCreate(body=body, **_envelope()),
-        *(_observation_event(observation) for observation in row.observations.all()),
-    ]
-
-
-def _observation_event(row: ObservationRecord):
-    from langfuse.api import (
-        CreateGenerationBody,
-        CreateSpanBody,
-        IngestionEvent_GenerationCreate,
-        IngestionEvent_SpanCreate,
-    )
-
-    common = {
-        "id": row.id,
-        "traceId": row.trace_id,
-        "parentObservationId": row.parent_id or None,
-        "name": row.name,
-        "startTime": row.started_at,
-        "endTime": row.ended_at,
-        "input": row.input,
-        "output": row.output,
-        "metadata": row.metadata,
-        "level": LEVELS.get(row.status, "DEFAULT"),
-        "statusMessage": row.status_message or None,
-    }
-    if row.kind != ObservationRecord.Kind.GENERATION:
-        return IngestionEvent_SpanCreate(body=CreateSpanBody(**common), **_envelope())
-    first_token_at = None
-    if row.first_token_ms is not None:
-        first_token_at = row.started_at + timedelta(milliseconds=row.first_token_ms)
-    body = CreateGenerationBody(
-        **common,
-        model=row.model or None,
-        modelParameters=row.model_parameters or None,
-        completionStartTime=first_token_at,
-        usage=_usage(row),
-    )
-    return IngestionEvent_GenerationCreate(body=body, **_envelope())
-
-
-def _usage(row: ObservationRecord):
-    from langfuse.api import Usage
-
-    # Always sent: without it the server counts for itself, and overwrites what the provider said.
-    return Usage(
-        input=row.input_tokens or 0,
-        output=row.output_tokens or 0,
-        total=row.total_tokens or 0,
-        unit="TOKENS",
-    )
-
-
-def _score_event(row: ScoreRecord):
-    from langfuse.api import IngestionEvent_ScoreCreate, ScoreBody
-
-    body = ScoreBody(
-        id=row.id,
-        traceId=row.trace_id,
-        name=row.name,
-        value=row.value,
-        comment=row.comment or None,
-        dataType="NUMERIC",
-    )
-    return IngestionEvent_ScoreCreate(body=body, **_envelope())

@@ -161,6 +161,22 @@ class Migration(migrations.Migration):
             model_name='tracerecord',
             index=models.Index(condition=models.Q(('export_after__isnull', False)), fields=['export_after'], name='trace_due'),
         ),
+        migrations.AddIndex(
+            model_name='tracerecord',
+            index=models.Index(fields=['error_type', '-started_at'], name='trace_by_error'),
+        ),
+        migrations.AddIndex(
+            model_name='scorerecord',
+            index=models.Index(fields=['-updated_at'], name='score_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='scorerecord',
+            index=models.Index(fields=['name', '-updated_at'], name='score_by_name'),
+        ),
+        migrations.AddIndex(
+            model_name='scorerecord',
+            index=models.Index(fields=['name', 'value', '-updated_at'], name='score_by_value'),
+        ),
         migrations.AddConstraint(
             model_name='dailysummary',
             constraint=models.UniqueConstraint(fields=('day', 'name', 'group', 'model'), name='one_summary_per_day_and_kind'),

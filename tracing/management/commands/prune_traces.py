@@ -1,12 +1,8 @@
 """Delete old traces here; copies in Langfuse stay."""
 
-from datetime import timedelta
-
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
-from tracing import conf
-from tracing.models import Outcome, ScoreRecord, TraceRecord
+from tracing import conf, retention
 
 
 class Command(BaseCommand):
@@ -21,14 +17,8 @@ class Command(BaseCommand):
         days = conf.get("RETENTION_DAYS") if days is None else days
         if days < 1:
             raise CommandError("Say how many days to keep: --days N with N of 1 or more.")
-        oldest = timezone.now() - timedelta(days=days)
-        old = TraceRecord.objects.filter(started_at__lt=oldest).exclude(status=Outcome.RUNNING)
-        waiting = old.waiting().count()
-        gone = old.filter(export_after=None)
-        count = gone.count()
-        ScoreRecord.objects.filter(trace_id__in=gone.values("pk")).delete()
-        gone.delete()
+        pruned = retention.prune(days)
         self.stdout.write(
-            self.style.SUCCESS(f"{count} traces deleted, older than {days} days")
-            + (f"; {waiting} kept that still wait to be sent" if waiting else "")
+            self.style.SUCCESS(f"{pruned.traces} traces deleted, older than {days} days")
+            + (f"; {pruned.waiting} kept that still wait to be sent" if pruned.waiting else "")
         )

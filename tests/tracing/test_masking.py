@@ -3,9 +3,12 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tracing import content
-from tracing.content import mask_secrets, storable, text
+from tracing import content, masking
+from tracing.content import storable, text
+from tracing.masking import mask_secrets
 
 HIDDEN = [
     ("write to alice.b+c@mail.example.org.", "write to [e-mail]."),
@@ -72,6 +75,32 @@ def test_secrets_are_hidden_wherever_they_stand():
     assert text("ValueError: sk-proj-Ab1dEfGh1jKlMnOp") == "ValueError: [key]"
 
 
+SAID = st.sampled_from([said for said, _ in HIDDEN] + KEPT)
+BETWEEN = st.sampled_from([" ", "\n", "。", ", ", " and then ", "\nBearer\n", "：", ""])
+
+
+@given(st.lists(st.tuples(SAID, BETWEEN), min_size=1, max_size=12), st.integers(20, 200))
+def test_a_long_text_is_masked_as_if_it_were_read_in_one_piece(parts, piece):
+    said = "".join(said + between for said, between in parts)
+    whole = mask_secrets(said)
+    before, masking.PIECE = masking.PIECE, piece
+    try:
+        assert mask_secrets(said) == whole
+    finally:
+        masking.PIECE = before
+
+
+def test_a_secret_at_the_end_of_what_is_kept_of_a_huge_text_is_hidden():
+    said = ("word " * 60_000)[:-10] + " alice@example.org 13812345678 " + "tail " * 400_000
+
+    kept = storable(said)
+
+    assert "alice" not in kept and "1381" not in kept
+    head, cut, tail = kept.partition("… [")
+    missing = int(tail.partition(" ")[0])
+    assert len(said) - missing < len(kept)
+
+
 @pytest.mark.parametrize("piece", ["a.", "a+", "1 ", "1-", "%", "sk-", "bearer ", "+1", "极", "a@"])
 def test_no_text_takes_long_to_mask(piece):
     said = piece * (200_000 // len(piece)) + "@"
@@ -93,15 +122,15 @@ def forget(value: str):
 
 
 def test_a_projects_own_mask_is_used(tracing_settings):
-    tracing_settings(MASK="tests.tracing.test_content_masking.shout")
+    tracing_settings(MASK="tests.tracing.test_masking.shout")
     assert storable({"a": "b"}) == {"A": "B"}
 
 
 @pytest.mark.parametrize(
     ("path", "error"),
     [
-        ("tests.tracing.test_content_masking.fail", "RuntimeError"),
-        ("tests.tracing.test_content_masking.forget", "TypeError"),
+        ("tests.tracing.test_masking.fail", "RuntimeError"),
+        ("tests.tracing.test_masking.forget", "TypeError"),
         ("tests.tracing.no_such_module.mask", "ModuleNotFoundError"),
     ],
 )

@@ -1,0 +1,91 @@
+"""An OpenAI-compatible server that costs little itself: it streams what the model's name says.
+
+`bench-300-20` is 300 chunks of four characters and a blank, one each 20 ms; `bench-300-0` does not
+wait. With `-stamped` each chunk is the time it was sent (time.monotonic, one clock for all
+processes), so that the reader can tell how long it was on its way. Then a chunk with the usage, as
+OpenAI does.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while True:
+            request = await _request(reader)
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n"
+            )
+            await _stream(writer, request["model"])
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass  # the client has what it wanted
+    finally:
+        writer.close()
+
+
+async def _request(reader: asyncio.StreamReader) -> dict:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1])
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length:")
+    )
+    return json.loads(await reader.readexactly(length))
+
+
+async def _stream(writer: asyncio.StreamWriter, model: str) -> None:
+    _, chunks, pace_ms, *stamped = model.split("-")
+    before, after = _chunk({"content": "…"}).split(b"\\u2026")
+    pace_seconds = float(pace_ms) / 1000
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    writer.write(_framed(_chunk({"role": "assistant", "content": ""})))
+    for _ in range(int(chunks)):
+        if writer.is_closing():
+            raise ConnectionError("the reader has gone")
+        text = b"%.6f " % time.monotonic() if stamped else b"word "
+        # One write each, as from a model: a server that does not wait still sends many packets.
+        writer.write(_framed(before + text + after))
+        due += pace_seconds
+        await asyncio.sleep(max(0.0, due - loop.time()) if pace_seconds else 0)
+    usage = {"prompt_tokens": 1941, "completion_tokens": int(chunks)}
+    usage["total_tokens"] = sum(usage.values())
+    writer.write(_framed(_chunk({}, finish_reason="stop")))
+    writer.write(_framed(_chunk(None, usage=usage)))
+    writer.write(_framed(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+    await writer.drain()
+
+
+def _chunk(delta: dict | None, *, finish_reason: str | None = None, usage=None) -> bytes:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    event = {
+        "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
+        "object": "chat.completion.chunk",
+        "created": 1_760_000_000,
+        "model": "gpt-4o-mini-2024-07-18",
+        "service_tier": "default",
+        "system_fingerprint": "fp_06737a9306",
+        "choices": [] if delta is None else [choice],
+        "usage": usage,
+    }
+    return b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _framed(event: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(event), event)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description="A model that streams what its name says.")
+    parser.add_argument("--port", type=int, required=True)
+    options = parser.parse_args()
+    server = await asyncio.start_server(answer, "127.0.0.1", options.port, limit=2**24)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,57 @@
+"""What a student wants forgotten is forgotten in the traces too.
+
+Whoever deletes a conversation, by whatever way (its student, staff in the admin, the end of a
+course or an account), deletes the words of its traces: this listens to the rows themselves.
+"""
+
+from functools import partial
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from learning.models import Conversation, User
+from learning.tasks import remove_words
+from tracing import privacy, pseudonym
+from tracing.models import ContentState, TraceRecord
+
+# Beyond it, half a second of work: not while a page waits, and other students' rows with it.
+AT_ONCE = 1_000
+
+
+def forget_words(user: User) -> bool:
+    """Remove the words of a person's traces; return whether it is done, or will be soon."""
+    name = pseudonym(user)
+    with_words = TraceRecord.objects.filter(user_id=name, content_state=ContentState.KEPT)
+    if with_words[: AT_ONCE + 1].count() > AT_ONCE:
+        remove_words.enqueue(name)
+        return False
+    privacy.blank_user(name)
+    return True
+
+
+@receiver(post_delete, sender=Conversation)
+def _conversation_deleted(instance: Conversation, using: str, **kwargs) -> None:
+    # After the commit, each on its own: a rollback brings everything back, and what one of them
+    # cannot do must not keep the other from it.
+    for forget in (
+        partial(_end_talk, instance.pk),
+        partial(privacy.blank_session, str(instance.pk)),
+    ):
+        transaction.on_commit(forget, using=using, robust=True)
+
+
+def _end_talk(conversation_id: UUID) -> None:
+    # Here, not above: this module is loaded by every command, and turns bring search along.
+    from learning import turns
+
+    async_to_sync(turns.gone)(conversation_id)
+
+
+@receiver(post_delete, sender=User)
+def _user_deleted(instance: User, using: str, **kwargs) -> None:
+    """What they asked for outside of conversations; these are forgotten one by one."""
+    forget = partial(privacy.blank_user, pseudonym(instance))
+    transaction.on_commit(forget, using=using, robust=True)

@@ -1,0 +1,136 @@
+"""What every block has in common: a beginning, an end on every way out, a place in the context.
+
+`observations` makes traces, spans and generations of it. A fault in here never becomes
+one of the traced code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import random
+from contextvars import ContextVar, Token
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from tracing import conf
+
+logger = logging.getLogger(__name__)
+
+
+class Status(StrEnum):
+    """How a trace or an observation ended. RUNNING has not, or its process died unnoticed."""
+
+    RUNNING = "running"
+    OK = "ok"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+# The innermost open block of the running code.
+current_block: ContextVar[Block | None] = ContextVar("tracing_current", default=None)
+
+
+def harmless(function):
+    """Keep a fault of ours out of the caller's way: logged in production, raised under test."""
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            if conf.get("RAISE_ERRORS"):
+                raise
+            logger.exception("tracing failed in %s; the traced code goes on", function.__qualname__)
+            return None
+
+    return wrapper
+
+
+class Block:
+    """What traces and observations share: content, a beginning, and an end on every way out."""
+
+    def __init__(self, name: str, *, input: Any = None, metadata: dict | None = None):
+        self.id = _new_id()
+        self.name = name
+        self.input = input
+        self.output: Any = None
+        self.metadata: dict[str, Any] = dict(metadata or {})
+        self.status = Status.RUNNING
+        self.status_message = ""
+        self.error_type = ""
+        self.started_at: datetime | None = None
+        self.ended_at: datetime | None = None
+        self._token: Token | None = None
+
+    @property
+    def duration_ms(self) -> float | None:
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return round((self.ended_at - self.started_at) / timedelta(milliseconds=1), 3)
+
+    def fail(self, error: BaseException | str) -> None:
+        """Mark as failed where the code goes on: the error was caught and answered in words."""
+        self.status = Status.ERROR
+        self.status_message = _describe(error)
+        self.error_type = "" if isinstance(error, str) else type(error).__name__
+
+    def _settle(self, error: BaseException | None) -> None:
+        """Set the status from the way the block was left; one that was set by hand stays."""
+        if self.status is not Status.RUNNING:
+            return
+        if error is None:
+            self.status = Status.OK
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self.status, self.status_message = Status.CANCELLED, "stopped"
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
+            self.status, self.status_message = Status.INTERRUPTED, type(error).__name__
+        else:
+            self.fail(error)
+
+    def leave_context(self) -> None:
+        """Stop being the innermost block, without ending."""
+        token, self._token = self._token, None
+        if token is None:
+            return
+        outer = token.old_value
+        if isinstance(outer, Block) and outer.ended_at and current_block.get() is not self:
+            return  # left after the block round it, which has put things back already
+        try:
+            current_block.reset(token)
+        except ValueError:
+            # Left in another context than it was entered in: nothing of ours is there to undo.
+            pass
+
+    def __enter__(self) -> Self:
+        self._enter()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self._exit(error)
+
+    # Keeping books suspends nowhere: both forms do the same, whichever reads better.
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, kind, error, traceback) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+def _new_id() -> str:
+    # Guards nothing, so it need not cost a call of the system; each process has its own seed.
+    return f"{random.getrandbits(128):032x}"
+
+
+def _describe(error: BaseException | str) -> str:
+    if isinstance(error, str):
+        return error
+    try:
+        words = str(error).strip()
+    except Exception:
+        words = ""  # an error that cannot say what it is
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
