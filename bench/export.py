@@ -44,7 +44,7 @@ class Outbox:
         from tracing.models import TraceRecord
 
         waiting = TraceRecord.objects.filter(export_after__isnull=False)
-        traces = list(waiting.prefetch_related("observations")[:500])
+        traces = list(waiting.prefetch_related("observations")[:200])
         sdk = Langfuse()
         count = 0
         cpu, began = time.process_time(), time.perf_counter()
@@ -97,7 +97,7 @@ def _rate(count: int, began: float, cpu: float) -> dict[str, float]:
 
 def measure(quick: bool) -> list[Row]:
     # Four observations a turn of the product.
-    rounds, traces, backlog, seconds = (1, 400, 2_500, 5.0) if quick else (3, 2_000, 25_000, 10.0)
+    rounds, traces, backlog, seconds = (1, 400, 2_500, 3.0) if quick else (2, 2_000, 25_000, 10.0)
     with (
         serving("bench.model_server") as model,
         serving("bench.langfuse_sink") as langfuse,

@@ -101,7 +101,7 @@ def _waited_seconds() -> float:
 
 
 def measure(quick: bool) -> list[Row]:
-    rounds, seconds = (1, 3.0) if quick else (4, 8.0)
+    rounds, seconds = (1, 2.0) if quick else (2, 8.0)
     figures: dict[str, list[dict[str, float]]] = {run: [] for run in RUNS}
     with (
         serving("bench.model_server") as model,

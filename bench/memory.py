@@ -20,7 +20,7 @@ from bench.rows import Row, median
 
 TITLE = "Memory of traces"
 MODEL = "bench-20-0"
-WATCHED_SECONDS = 5.0
+WATCHED_SECONDS = 3.0
 
 
 class Memory:
@@ -62,7 +62,7 @@ class Memory:
 
 
 def measure(quick: bool) -> list[Row]:
-    rounds, waiting = (1, 10_000) if quick else (3, 100_000)
+    rounds, waiting = (1, 10_000) if quick else (1, 100_000)
     refusing = f"http://127.0.0.1:{free_port()}"
     path = "bench.memory:Memory"
     resident: dict[str, list[float]] = {"empty": [], "full": []}

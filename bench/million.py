@@ -3,7 +3,7 @@
     DATABASE_URL=sqlite:////tmp/million.sqlite3 python -m bench.million --traces 1000000
 
 One trace in ten, the newest, has its words at full length and four observations; the others have
-a short question and answer, so that the file stays below 2 GB. Rows go in past the ORM (COPY on
+a short question and answer, so that the file stays below 4 GB. Rows go in past the ORM (COPY on
 PostgreSQL): that takes a tenth of the time.
 """
 

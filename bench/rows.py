@@ -50,6 +50,12 @@ def paired_ratio(values: Sequence[float], peers: Sequence[float]) -> float:
     return median(value / peer for value, peer in zip(values, peers, strict=True))
 
 
+def spread(values: Sequence[float], peers: Sequence[float]) -> str:
+    """How far the middle half of the rounds lies apart: what a ratio may be trusted to."""
+    ratios = [value / peer for value, peer in zip(values, peers, strict=True)]
+    return f"half of the rounds {percentile(ratios, 0.25):.2f}–{percentile(ratios, 0.75):.2f}"
+
+
 def number(value: Any) -> str:
     """A figure as people read it: three digits that count, thousands marked."""
     if value is None or (isinstance(value, float) and math.isnan(value)):

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from bench import answers, site
 from bench.processes import Worker, serving
-from bench.rows import Row, median, paired_ratio
+from bench.rows import Row, median, paired_ratio, spread
 
 TITLE = "Cost of a traced answer (300 chunks, CPU)"
 MODEL = "bench-300-0"
@@ -78,7 +78,7 @@ class TurnCost:
 
 
 def measure(quick: bool) -> list[Row]:
-    rounds, count = (6, 10) if quick else (20, 20)
+    rounds, count = (5, 10) if quick else (12, 20)
     with (
         serving("bench.model_server") as model,
         serving("bench.langfuse_sink") as langfuse,
@@ -126,7 +126,8 @@ def _client_rows(urls, rounds: int, count: int) -> list[Row]:
             "what": "model client of the product, traced",
             "value": median(cpu["traced"]),
             "unit": "ms CPU an answer",
-            "peer": f"the same untraced: {median(cpu['untraced']):.1f}",
+            "peer": f"the same untraced: {median(cpu['untraced']):.1f}; "
+            f"{spread(cpu['traced'], cpu['untraced'])}",
             "ratio": paired_ratio(cpu["traced"], cpu["untraced"]),
             "limit": "≤ 1.03 ×",
         },
@@ -176,7 +177,7 @@ def _take_turns(workers: dict[tuple, Worker], rounds: int, count: int):
 def _unhurried_rows(urls) -> list[Row]:
     words = "whole turn, packaged embedding model, a chunk each 10 ms, ten at once"
     urls = {**urls, "packaged_embedder": True}
-    return _turn_rows(urls, words, "bench-300-10", 8, 10, at_once=10)
+    return _turn_rows(urls, words, "bench-300-10", 6, 10, at_once=10)
 
 
 def _turn_rows(
@@ -200,7 +201,8 @@ def _turn_rows(
             "what": f"{words}, traced",
             "value": median(cpu["traced"]),
             "unit": "ms CPU a turn",
-            "peer": f"the same turn, tracing off: {median(cpu['untraced']):.1f}",
+            "peer": f"the same turn, tracing off: {median(cpu['untraced']):.1f}; "
+            f"{spread(cpu['traced'], cpu['untraced'])}",
             "ratio": paired_ratio(cpu["traced"], cpu["untraced"]),
             "limit": "≤ 1.03 ×",
         }

@@ -138,7 +138,7 @@ async def _model(chunks: int, received) -> None:
 
 
 def measure(quick: bool) -> list[Row]:
-    rounds = 10 if quick else 40
+    rounds = 6 if quick else 20
     with (
         serving("bench.model_server") as model,
         serving("bench.langfuse_sink") as langfuse,

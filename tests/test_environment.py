@@ -74,7 +74,7 @@ def test_a_redis_socket_is_a_redis_url(tmp_path):
 )
 def test_a_price_is_two_plain_numbers(value, monkeypatch):
     monkeypatch.setenv("TRACING_PRICES", value)
-    with pytest.raises(SystemExit, match="TRACING_PRICES=.* it takes prices such as"):
+    with pytest.raises(SystemExit, match=r"TRACING_PRICES=.* it takes prices such as"):
         env.prices("TRACING_PRICES")
 
 

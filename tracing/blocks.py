@@ -30,8 +30,29 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-# The innermost open block of the running code.
-current_block: ContextVar[Block | None] = ContextVar("tracing_current", default=None)
+class Place:
+    """Where a block stands in the context.
+
+    Contexts are copied, and a timer or a connection may keep its copy for long. It keeps this,
+    which lets go of the block when the trace has ended and remembers only whose work it was.
+    """
+
+    __slots__ = ("block", "whose")
+
+    def __init__(self, block: Block):
+        self.block: Block | None = block
+        self.whose: dict[str, Any] = {}
+
+    @property
+    def has_ended(self) -> bool:
+        return self.block is None or self.block.ended_at is not None
+
+    def vacate(self, whose: dict[str, Any]) -> None:
+        self.block, self.whose = None, whose
+
+
+# The place of the innermost open block of the running code.
+current_place: ContextVar[Place | None] = ContextVar("tracing_current", default=None)
 
 
 def harmless(function):
@@ -64,6 +85,7 @@ class Block:
         self.error_type = ""
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
+        self.place = Place(self)
         self._token: Token | None = None
 
     @property
@@ -97,10 +119,10 @@ class Block:
         if token is None:
             return
         outer = token.old_value
-        if isinstance(outer, Block) and outer.ended_at and current_block.get() is not self:
+        if isinstance(outer, Place) and outer.has_ended and current_place.get() is not self.place:
             return  # left after the block round it, which has put things back already
         try:
-            current_block.reset(token)
+            current_place.reset(token)
         except ValueError:
             # Left in another context than it was entered in: nothing of ours is there to undo.
             pass

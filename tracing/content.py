@@ -66,15 +66,13 @@ def identifier(value: Any, *, longest: int) -> str:
 
 def the_mask() -> Mask:
     """Return the function that hides secrets. One that cannot be had lets nothing through."""
-    return _mask_at(conf.get("MASK"))
-
-
-@functools.cache
-def _mask_at(path: str) -> Mask:
     try:
-        return import_string(path)
+        return _mask_at(conf.get("MASK"))
     except ImportError as error:
         return _refusing(error)
+
+
+_mask_at = functools.cache(import_string)
 
 
 def json_safe(value: Any, mask: Mask = str) -> Any:

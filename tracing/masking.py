@@ -66,15 +66,12 @@ def _mask(value: str) -> str:
 
 def _may_hold_key(value: str) -> bool:
     # Spelled out: most texts are short, and a loop or a pattern takes four times as long.
-    return (
-        len(value) >= SHORTEST_KEY
-        and (
-            ("-" in value and ("sk-" in value or "pk-" in value or "rk-" in value))
-            or ("_" in value and ("gh" in value or "hf_" in value))
-            or ("xox" in value or "AKIA" in value or "AIza" in value)
-            or ("earer" in value or "EARER" in value)
-            or ("." in value and KEY_AFTER_POINT.search(value) is not None)
-        )
+    return len(value) >= SHORTEST_KEY and (
+        ("-" in value and ("sk-" in value or "pk-" in value or "rk-" in value))
+        or ("_" in value and ("gh" in value or "hf_" in value))
+        or ("xox" in value or "AKIA" in value or "AIza" in value)
+        or ("earer" in value or "EARER" in value)
+        or ("." in value and KEY_AFTER_POINT.search(value) is not None)
     )
 
 

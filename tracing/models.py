@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ExportState(models.TextChoices):
@@ -212,7 +213,7 @@ class ExportHealth(models.Model):
 
     state = models.CharField(_("state"), max_length=12, choices=State)
     message = models.TextField(_("what it said"), blank=True)
-    since = models.DateTimeField(_("since"))
+    since = models.DateTimeField(pgettext_lazy("a state", "since"))
     heard_at = models.DateTimeField(_("last heard"))
 
     class Meta:

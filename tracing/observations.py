@@ -25,7 +25,7 @@ from enum import StrEnum
 from typing import Any
 
 from tracing import attribution, conf, recorder
-from tracing.blocks import Block, Status, current_block, harmless
+from tracing.blocks import Block, Place, Status, current_place, harmless
 
 
 class Kind(StrEnum):
@@ -86,7 +86,7 @@ class Trace(Block):
     def _enter(self) -> None:
         self._clock = time.perf_counter()
         self.started_at = datetime.now(UTC)
-        self._token = current_block.set(self)
+        self._token = current_place.set(self.place)
         who = attribution.current()
         self.user_id = self.user_id or who.user_id
         self.session_id = self.session_id or who.session_id
@@ -101,6 +101,13 @@ class Trace(Block):
         self.ended_at = self.now()
         for observation in self.observations:
             observation._end_with(self)
+        whose = {
+            "user_id": self.user_id,
+            "session_id": self.session_id,
+            "capture_content": self.capture_content,
+        }
+        for block in (self, *self.observations):
+            block.place.vacate(whose)
         recorder.get_recorder().finished(self)
 
 
@@ -117,14 +124,15 @@ class Observation(Block):
 
     @harmless
     def _enter(self) -> None:
-        parent = current_block.get()
+        place = current_place.get()
+        parent = place.block if place is not None else None
         if parent is None or parent.trace.ended_at is not None:
-            parent = self._own_trace = self._trace_of_its_own(parent).__enter__()
+            parent = self._own_trace = self._trace_of_its_own(place).__enter__()
         self.trace = parent.trace
         self.parent_id = None if parent is self.trace else parent.id
         self.started_at = self.trace.now()
         self.trace.observations.append(self)
-        self._token = current_block.set(self)
+        self._token = current_place.set(self.place)
 
     @harmless
     def _exit(self, error: BaseException | None) -> None:
@@ -139,16 +147,9 @@ class Observation(Block):
             self._own_trace.error_type = self.error_type
             self._own_trace._exit(error)
 
-    def _trace_of_its_own(self, ended: Trace | Observation | None) -> Trace:
+    def _trace_of_its_own(self, place: Place | None) -> Trace:
         # In a task that outlived its trace, the work still belongs to the same person.
-        whose = {}
-        if ended is not None:
-            whose = {
-                "user_id": ended.trace.user_id,
-                "session_id": ended.trace.session_id,
-                "capture_content": ended.trace.capture_content,
-            }
-        return Trace(self.name, input=self.input, **whose)
+        return Trace(self.name, input=self.input, **(place.whose if place is not None else {}))
 
     def leave_context(self) -> None:
         super().leave_context()
@@ -158,11 +159,11 @@ class Observation(Block):
     @contextmanager
     def innermost(self):
         """Be the innermost block again for a moment, e.g. for one step of a generator."""
-        token = current_block.set(self)
+        token = current_place.set(self.place)
         try:
             yield
         finally:
-            current_block.reset(token)
+            current_place.reset(token)
 
     def _end_with(self, trace: Trace) -> None:
         """End with the trace when left open: by a task that outlived it, or a fault of ours."""
@@ -210,7 +211,5 @@ generation = Generation
 
 def current_trace() -> Trace | None:
     """Return the trace that the running code belongs to; None outside of one, or after its end."""
-    block = current_block.get()
-    if block is None or block.trace is None or block.trace.ended_at is not None:
-        return None
-    return block.trace
+    place = current_place.get()
+    return None if place is None or place.block is None else place.block.trace

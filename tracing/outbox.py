@@ -30,7 +30,9 @@ from tracing.exporters.base import (
     ExportUnavailable,
     Receipt,
 )
+from tracing.forking import no_fork
 from tracing.models import ExportHealth, ExportState, ScoreRecord, TraceRecord
+from tracing.pace import Pace
 
 logger = logging.getLogger(__name__)
 
@@ -63,19 +65,24 @@ def send_once(exporter: Exporter, *, batch: int = BATCH) -> Sent:
     """Send one batch of what waits, and write down what became of each row."""
     sent = Sent()
     for model in (TraceRecord, ScoreRecord):
-        rows = _take(model, batch)
+        with no_fork():
+            rows = _take(model, batch)
         if not rows:
             continue
+        failure = None
         try:
             receipt = exporter.send(rows)
         except ExportError as error:
-            _keep(model, rows, error, sent)
+            failure = error
         except Exception as error:
             # A fault of the exporter itself must not end the sender, nor lose a row.
             logger.exception("the exporter failed")
-            _keep(model, rows, ExportError(f"{type(error).__name__}: {error}"), sent)
-        else:
-            _settle(model, rows, receipt, sent)
+            failure = ExportError(f"{type(error).__name__}: {error}")
+        with no_fork():
+            if failure is not None:
+                _keep(model, rows, failure, sent)
+            else:
+                _settle(model, rows, receipt, sent)
     return sent
 
 
@@ -210,15 +217,18 @@ class Sender:
 
     def _send_all(self) -> float:
         """Send until nothing is due or something fails; return how long to sleep then."""
+        pace = Pace()
         while True:
+            pace.rest()
             try:
                 close_old_connections()
                 sent = send_once(self.exporter, batch=self._batch)
-                if sent:
-                    self._health.note(sent.error)
-                else:
-                    self._failures = 0
-                    return seconds_until_due()
+                with no_fork():
+                    if sent:
+                        self._health.note(sent.error)
+                    else:
+                        self._failures = 0
+                        return seconds_until_due()
             except Exception:
                 # The database is away: the rows stay where they are.
                 logger.exception("the outbox could not be read or written")

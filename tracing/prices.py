@@ -20,11 +20,11 @@ TOO_MUCH = Decimal(10**7)  # what the columns cannot hold: 16 digits, 9 of them 
 HIGHEST_PRICE = 1_000_000
 LARGEST_COUNT = 2**31 - 1  # of PostgreSQL's integer, as for the counts themselves
 
-# US dollars per million input / output tokens, written down on 2026-11-22, partly from copies of the
-# makers' price lists: look before you rely on one. Prices change, and the same open model costs
-# something else at each host: set your own in TRACING["PRICES"]. Names stand in full, because "gpt-4o*" would price gpt-4o-realtime too.
-# Discounts for cached input and batches are not known here; where the hour counts (DeepSeek), it is
-# the peak price.
+# US dollars per million input / output tokens, written down on 2026-11-22, partly from copies of
+# the makers' price lists: look before you rely on one. Prices change, and the same open model costs
+# something else at each host: set your own in TRACING["PRICES"]. Names stand in full, because
+# "gpt-4o*" would price gpt-4o-realtime too. Discounts for cached input and batches are not known
+# here; where the hour counts (DeepSeek), it is the peak price.
 SHIPPED = (
     # What runs here, and the probe of tracing_doctor.
     ("extractive", 0, 0),

@@ -2,8 +2,9 @@
 
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from tracing import conf
@@ -27,15 +28,20 @@ def mark_interrupted() -> int:
         if _is_dead(process)
     ]
     now = timezone.now()
-    too_old = now - LONGEST_TRACE
-    ended = {
+    ended = running.filter(Q(process__in=dead) | Q(started_at__lt=now - LONGEST_TRACE))
+    return sum(_mark(trace, now) for trace in ended.only("metadata").iterator())
+
+
+def _mark(trace: TraceRecord, now: datetime) -> int:
+    changes = {
         "status": Outcome.INTERRUPTED,
         "status_message": "the process ended before the trace did",
-        **({"export_state": ExportState.NEW, "export_after": now} if conf.get("EXPORTER") else {}),
+        "metadata": {**trace.metadata, "status": Outcome.INTERRUPTED.value},
     }
-    return running.filter(process__in=dead).update(**ended) + running.filter(
-        started_at__lt=too_old
-    ).update(**ended)
+    if conf.get("EXPORTER"):
+        changes |= {"export_state": ExportState.NEW, "export_after": now}
+    # Another process may look after the same row at this moment.
+    return TraceRecord.objects.filter(pk=trace.pk, status=Outcome.RUNNING).update(**changes)
 
 
 def _is_dead(process: str) -> bool:

@@ -17,12 +17,13 @@ from tracing.scores import Score
 MAX_TAGS = 50
 LARGEST_COUNT = 2**31 - 1  # of PostgreSQL's integer
 
+_HOST = socket.gethostname()[:60]
 _STARTED = int(time.time())
 
 
 def this_process() -> str:
     """Return a name of this process that no later one has: host, process id, start."""
-    return f"{socket.gethostname()[:60]}:{os.getpid()}:{_STARTED}"
+    return f"{_HOST}:{os.getpid()}:{_STARTED}"
 
 
 def trace_row(trace: Trace) -> TraceRecord:

@@ -21,6 +21,8 @@ from django.db import (
 from django.utils import timezone
 
 from tracing import conf, outbox, privacy
+from tracing.forking import no_fork
+from tracing.pace import Pace
 from tracing.recorder import SHUTDOWN_SECONDS, Recorder
 from tracing.rows import observation_row, score_row, trace_row
 
@@ -122,8 +124,9 @@ class ThreadRecorder(Recorder):
         pause = 0.1
         while rows:
             try:
-                close_old_connections()
-                write(rows)
+                with no_fork():
+                    close_old_connections()
+                    write(rows)
                 break
             except (OperationalError, InterfaceError) as error:
                 # Locked, full, restarting: trying again can help.
@@ -175,7 +178,9 @@ def _rows(entries: list[tuple]) -> list[models.Model]:
     A trace that began and ended within one batch is one row: it is the same object, seen once.
     """
     built: list[models.Model] = []
+    pace = Pace()
     for kind, entry in {entry.id: (kind, entry) for kind, entry in entries}.values():
+        pace.rest()
         try:
             if kind == "score":
                 built.append(score_row(entry, now=timezone.now()))

@@ -79,8 +79,8 @@ async def begin_answer(student: Student, conversation: str, question: str, tabs:
     """Ask, and wait for the first words; the tab stays open until `tabs` are closed."""
     tab = await tabs.enter_async_context(student.tab(conversation))
     await ask(tab, question)
-    while (await next_frame(tab))["type"] != "turn.delta":
-        pass
+    while (frame := await next_frame(tab))["type"] != "turn.delta":
+        assert frame["type"] in ("ready", "turn.started", "turn.sources"), frame
 
 
 async def ask(tab: ClientConnection, question: str) -> None:

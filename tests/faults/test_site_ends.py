@@ -13,8 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.copies import assert_all_in_langfuse
-from tests.faults.site import Langfuse, Site, Turn, Tutor, eventually, hurried_site, rows
+from tests.faults.copies import assert_all_in_langfuse, assert_unharmed
+from tests.faults.site import (
+    Langfuse,
+    Site,
+    Turn,
+    Tutor,
+    eventually,
+    hurried_site,
+    rows,
+    words_for,
+)
 from tests.faults.students import begin_answer
 from tests.servers.openai_script import WAIT
 
@@ -108,6 +117,7 @@ def test_a_site_that_ends_while_langfuse_hangs_sends_everything_after_its_next_s
         langfuse.hangs()
         with hurried_site(data, openai, langfuse) as site:
             turns = site.turns("before the end", each=1)
+            assert_unharmed(turns, words_for)
             begin_answers(site)
         # It ended in good order: `serve` got what Ctrl-C sends, and Daphne a SIGTERM from it.
         assert saved(data) == [(FIRST_WORDS, "interrupted")] * BEGUN
@@ -126,6 +136,7 @@ def test_what_a_killed_site_was_sending_and_saying_arrives_after_its_next_start(
         langfuse.hangs()
         with site_to_be_killed(data, openai, langfuse) as site:
             turns = site.turns("before the kill", each=1)
+            assert_unharmed(turns, words_for)
             begin_answers(site)
             eventually(lambda: saved(data) == [(FIRST_WORDS, "running")] * BEGUN)
             killer.victim = site.pid

@@ -29,6 +29,7 @@ class LangfuseFaults:
         self._loses: Callable[[dict], bool] = lambda event: False
         self._hidden: dict[str, None] = {}
         self._chokes_on: Callable[[dict], bool] = lambda event: False
+        self._choking_status = 400
 
     def fails(self, status: int, *, times: int = 1, retry_after: float | None = None) -> None:
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
@@ -47,9 +48,9 @@ class LangfuseFaults:
         """Answer 207 with an error for every event of which this is true."""
         self._rejects = which
 
-    def chokes_on(self, which: Callable[[dict], bool]) -> None:
-        """Answer 400 to every batch that holds an event of which this is true."""
-        self._chokes_on = which
+    def chokes_on(self, which: Callable[[dict], bool], *, status: int = 400) -> None:
+        """Refuse every batch that holds an event of which this is true."""
+        self._chokes_on, self._choking_status = which, status
 
     def loses(self, which: Callable[[dict], bool]) -> None:
         """Accept the events of which this is true, and do not keep them."""

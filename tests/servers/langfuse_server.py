@@ -185,11 +185,11 @@ class LangfuseServer(LangfuseFaults, ThreadedServer):
             if LONE_SURROGATE.search(json.dumps(body, ensure_ascii=False)):
                 raise ValueError("lone surrogate")
             batch.events = body["batch"]
-            if any(self._chokes_on(event) for event in batch.events):
-                raise ValueError("scripted choking")
         except (ValueError, KeyError, TypeError) as error:
             return web.json_response({"message": "Invalid request data", "errors": [str(error)]},
                                      status=400)  # fmt: skip
+        if any(self._chokes_on(event) for event in batch.events):
+            return web.json_response({"message": "scripted choking"}, status=self._choking_status)
 
         half = len(batch.events) // 2
         successes = []

@@ -96,7 +96,7 @@ def test_a_secret_at_the_end_of_what_is_kept_of_a_huge_text_is_hidden():
     kept = storable(said)
 
     assert "alice" not in kept and "1381" not in kept
-    head, cut, tail = kept.partition("… [")
+    _, _, tail = kept.partition("… [")
     missing = int(tail.partition(" ")[0])
     assert len(said) - missing < len(kept)
 

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from contextvars import copy_context
 
 import pytest
 
@@ -18,6 +19,10 @@ class Prompt(str):
     __slots__ = ("__weakref__",)
 
 
+# What timers and open connections of an event loop keep.
+CONTEXTS = []
+
+
 def turn():
     prompt = Prompt("system prompt " * 1_000)
     with trace("ai_chat", input=prompt) as whole:
@@ -25,6 +30,7 @@ def turn():
             pass
         with generation("llm_call", input=prompt) as answer:
             answer.output = Prompt("an answer")
+            CONTEXTS.append(copy_context())
     return [weakref.ref(held) for held in (whole, answer, prompt, answer.output)]
 
 

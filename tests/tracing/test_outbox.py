@@ -152,15 +152,33 @@ def test_a_batch_that_is_too_large_is_sent_in_halves(langfuse, recorded, exporte
     assert set(langfuse.traces) == {whole.id for whole in turns}
 
 
-def test_an_event_that_is_too_large_alone_is_rejected(langfuse, recorded, exporter, by_hand):
-    whole = turn()
+def test_a_row_that_is_too_large_alone_is_set_aside_when_others_are_taken(
+    langfuse, recorded, exporter, by_hand
+):
+    large, small = turn("large"), turn("small")
     recorded.drain()
-    langfuse.fails(413, times=3)
+    langfuse.chokes_on(lambda event: event["body"]["id"] == large.id, status=413)
 
     outbox.send_once(exporter)
 
-    assert row_of(whole).export_state == ExportState.REJECTED
-    assert row_of(whole).export_error.startswith("413: too large")
+    assert row_of(large).export_state == ExportState.REJECTED
+    assert row_of(large).export_error.startswith("413: too large")
+    assert row_of(small).export_state == ExportState.CONFIRMED
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_server_that_refuses_everything_for_a_while_loses_nothing(
+    langfuse, recorded, exporter, by_hand, status
+):
+    for number in range(4):
+        turn(f"turn-{number}")
+    recorded.drain()
+    langfuse.fails(status, times=100)
+
+    sent = outbox.send_once(exporter)
+
+    assert (sent.rejected, sent.kept) == (0, 4)
+    assert len(langfuse.batches) < 20  # it is not asked for each event
 
 
 def test_a_fault_of_the_exporter_loses_nothing(recorded, langfuse, by_hand):

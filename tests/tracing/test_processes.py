@@ -160,6 +160,37 @@ def test_a_forked_child_records_and_sends_too(script, rows):
     assert set(rows("status, export_state")) == {("ok", "confirmed")}
 
 
+def test_a_child_forked_in_the_middle_of_writing_can_write(script, rows):
+    # SQLite keeps who writes in the memory of the process, too: copied while a thread of ours
+    # writes, it locks the child out for ever, the product's own rows included.
+    ended(
+        script("""
+        is_over = threading.Event()
+
+        def work():
+            while not is_over.wait(0.001):
+                with trace("parent"):
+                    pass
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        for _ in range(30):
+            child = os.fork()
+            if child == 0:
+                with trace("child"):
+                    pass
+                os._exit(0 if recorder.get_recorder().drain(5) else 3)
+            _, status = os.waitpid(child, 0)
+            if status:
+                break
+        is_over.set()
+        worker.join()
+        sys.exit(os.waitstatus_to_exitcode(status))
+        """)
+    )
+    assert rows("name, status").count(("child", "ok")) == 30
+
+
 def test_a_thousand_turns_need_no_more_threads_than_a_hundred(script):
     with LangfuseServer() as server:
         out = ended(

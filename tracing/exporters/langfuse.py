@@ -6,11 +6,14 @@ its `flush()` blocks. What is sent is built in `langfuse_events`.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+# Here and not where it is used: whoever looks it up while a thread of ours is importing it (openai
+# does) finds half a module. `TracingConfig.ready` has it imported before there are threads.
+import httpx
 
 from tracing import conf
 from tracing.exporters.base import (
@@ -21,12 +24,9 @@ from tracing.exporters.base import (
     ExportUnavailable,
     Receipt,
 )
+from tracing.exporters.langfuse_delivery import Delivery
 from tracing.exporters.langfuse_events import Event, events_of
 from tracing.models import ScoreRecord, TraceRecord
-
-# The server takes 4.5 MB; less is gentler to both sides.
-BATCH_BYTES = 1_000_000
-BATCH_EVENTS = 500
 
 
 class LangfuseExporter(Exporter):
@@ -36,20 +36,15 @@ class LangfuseExporter(Exporter):
         self._client = None
 
     def send(self, rows: Sequence[TraceRecord | ScoreRecord]) -> Receipt:
-        receipt = Receipt()
-        unconfirmed: Counter[str] = Counter()
-        taken_back = [row for row in rows if isinstance(row, ScoreRecord) and row.value is None]
-        for row in taken_back:
-            self._delete_score(row, receipt)
-        for batch in _batches(events_of([row for row in rows if row not in taken_back])):
-            unconfirmed.update(event.row_id for event in batch)
-            self._send_batch(batch, unconfirmed, receipt)
-        receipt.accepted |= {
-            row_id
-            for row_id, count in unconfirmed.items()
-            if count == 0 and row_id not in receipt.rejected
-        }
-        return receipt
+        delivery = Delivery(self._post)
+        remaining = []
+        for row in rows:
+            if isinstance(row, ScoreRecord) and row.value is None:
+                self._call(lambda client, score_id=row.id: client.score.delete(score_id), gone=True)
+                delivery.receipt.accepted.add(row.id)
+            else:
+                remaining.append(row)
+        return delivery.of(events_of(remaining))
 
     def close(self) -> None:
         if self._client is not None:
@@ -58,8 +53,6 @@ class LangfuseExporter(Exporter):
 
     def server_health(self) -> tuple[str, datetime | None]:
         """Return the server's version and what its clock shows. Needs no keys."""
-        import httpx
-
         try:
             answer = httpx.get(
                 f"{conf.get('LANGFUSE_HOST').rstrip('/')}/api/public/health",
@@ -79,7 +72,7 @@ class LangfuseExporter(Exporter):
 
     def read_trace(self, trace_id: str) -> Any:
         """Return a trace as the server shows it, with its observations; None when it has none."""
-        return self._call(lambda client: client.trace.get(trace_id), gone_is_done=True)
+        return self._call(lambda client: client.trace.get(trace_id), gone=True)
 
     def score_with_public_key(self, row: ScoreRecord) -> None:
         """Send a score with the public key alone, as a browser would.
@@ -109,29 +102,6 @@ class LangfuseExporter(Exporter):
             )
         return self._client
 
-    def _send_batch(self, batch: Sequence[Event], unconfirmed: Counter, receipt: Receipt) -> None:
-        """Send events; count down `unconfirmed` per row, and note what the server refuses."""
-        try:
-            answer = self._post(batch)
-        except (BatchTooLarge, BatchRefused) as error:
-            if len(batch) == 1:
-                receipt.rejected.setdefault(batch[0].row_id, str(error))
-                return
-            # One event spoils the batch: in halves of halves it ends up alone.
-            middle = len(batch) // 2
-            self._send_batch(batch[:middle], unconfirmed, receipt)
-            self._send_batch(batch[middle:], unconfirmed, receipt)
-            return
-        succeeded = {success["id"] for success in answer["successes"]}
-        failed = {error["id"]: error for error in answer["errors"]}
-        for event in batch:
-            error = failed.get(event.id)
-            if event.id in succeeded and error is None:
-                unconfirmed[event.row_id] -= 1
-            elif error is not None and 400 <= error["status"] < 500 and error["status"] != 429:
-                words = f"{error.get('message') or ''} {_short(error.get('error') or '')}"
-                receipt.rejected.setdefault(event.row_id, f"{error['status']} {words}".strip())
-
     def _post(self, events: Sequence[Event], **headers: str) -> dict[str, Any]:
         """Send one batch and return what the server says of each event."""
 
@@ -157,17 +127,8 @@ class LangfuseExporter(Exporter):
 
         return self._call(request)
 
-    def _delete_score(self, row: ScoreRecord, receipt: Receipt) -> None:
-        try:
-            self._call(lambda client: client.score.delete(row.id), gone_is_done=True)
-        except (BatchTooLarge, BatchRefused) as error:
-            receipt.rejected[row.id] = str(error)
-        else:
-            receipt.accepted.add(row.id)
-
-    def _call(self, request, *, gone_is_done: bool = False):
+    def _call(self, request, *, gone: bool = False):
         """Make one request and translate what can go wrong into this app's errors."""
-        import httpx
         from langfuse.api.core.api_error import ApiError
 
         try:
@@ -180,7 +141,7 @@ class LangfuseExporter(Exporter):
         except (json.JSONDecodeError, ValueError) as error:
             # An answer that is not Langfuse's: a proxy's page, another server on that address.
             raise ExportUnavailable(f"an answer that is not Langfuse's: {error}") from None
-        if status == 404 and gone_is_done:
+        if status == 404 and gone:
             return None
         # A server that refuses a large body in the middle leaves the connection unusable.
         self.close()
@@ -203,17 +164,3 @@ def _words_of(response) -> Any:
         return response.json()
     except ValueError:
         return response.text
-
-
-def _batches(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Gather events into batches within the server's limits."""
-    batch: list[Event] = []
-    size = 0
-    for event in events:
-        if batch and (size + len(event.json) > BATCH_BYTES or len(batch) == BATCH_EVENTS):
-            yield batch
-            batch, size = [], 0
-        batch.append(event)
-        size += len(event.json)
-    if batch:
-        yield batch

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from tracing.forking import no_fork
 from tracing.models import ObservationRecord, Outcome, ScoreRecord, TraceRecord
+from tracing.pace import Pace
 
 PAGE = 200  # observations in memory at once: a trace may have ten thousand
 
@@ -34,13 +36,16 @@ class Event(NamedTuple):
 def events_of(rows: Sequence[TraceRecord | ScoreRecord]) -> Iterator[Event]:
     """Yield the events of rows: of a trace its own and one for each of its observations."""
     trace_ids = []
+    pace = Pace()
     for row in rows:
+        pace.rest()
         if isinstance(row, ScoreRecord):
             yield _event(row.id, "score-create", _score(row))
         else:
             yield _event(row.id, "trace-create", _trace(row))
             trace_ids.append(row.id)
     for observation in _observations_of(trace_ids):
+        pace.rest()
         is_generation = observation.kind == ObservationRecord.Kind.GENERATION
         kind = "generation-create" if is_generation else "span-create"
         yield _event(observation.trace_id, kind, _observation(observation))
@@ -49,7 +54,9 @@ def events_of(rows: Sequence[TraceRecord | ScoreRecord]) -> Iterator[Event]:
 def _observations_of(trace_ids: list[str]) -> Iterator[ObservationRecord]:
     found = ObservationRecord.objects.filter(trace__in=trace_ids).order_by("trace_id", "position")
     offset = 0
-    while page := list(found[offset : offset + PAGE]):
+    while True:
+        with no_fork():
+            page = list(found[offset : offset + PAGE])
         yield from page
         if len(page) < PAGE:
             return
