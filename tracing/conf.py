@@ -31,7 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "ADMIN_BASE": "django.contrib.admin.ModelAdmin",
     # How long a thread of this app may keep the interpreter while another (an event loop) wants it:
     # lowers sys.setswitchinterval for the process. None leaves the interpreter's 5 ms.
-    "SWITCH_INTERVAL_SECONDS": 0.0002,
+    "SWITCH_INTERVAL_SECONDS": 0.0001,
     "RETENTION_DAYS": 0,
     "LANGFUSE_HOST": "",
     "LANGFUSE_PUBLIC_KEY": "",

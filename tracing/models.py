@@ -153,7 +153,11 @@ class ObservationRecord(Recorded):
         GENERATION = "GENERATION", _("generation")
 
     trace = models.ForeignKey(
-        TraceRecord, models.CASCADE, related_name="observations", verbose_name=_("trace")
+        TraceRecord,
+        models.CASCADE,
+        related_name="observations",
+        verbose_name=_("trace"),
+        db_index=False,  # observation_order below serves
     )
     # By id: a parent may have been left out of a cut trace.
     parent_id = models.CharField(_("inside"), max_length=64, blank=True)

@@ -4,19 +4,29 @@ import time
 
 
 class Pace:
-    """Rests after each bit of work for as long as the work took.
+    """Rests after each bit of work: for as long as it took, and longer while others are busy.
 
     An event loop gives the interpreter away with each read and each write, and gets it back from a
     busy thread only after a while: flat out, a backlog would slow every chat of the process down.
     """
 
     SHORTEST = 0.0002  # seconds of work that are worth a rest
+    BUSY = 0.1  # of one core, used by others: then rests are the longest
+    SMOOTHING = 0.1
 
-    def __init__(self):
+    def __init__(self, longest: float = 1.0):
+        """Rest up to `longest` times as long as the work took."""
+        self.longest = longest
+        self._busy = 0.0
         self._rested_at = time.thread_time()
 
     def rest(self) -> None:
         worked = time.thread_time() - self._rested_at
-        if worked > self.SHORTEST:
-            time.sleep(worked)
-            self._rested_at = time.thread_time()
+        if worked < self.SHORTEST:
+            return
+        pause = worked * (1 + (self.longest - 1) * min(1.0, self._busy / self.BUSY))
+        before = time.process_time()
+        time.sleep(pause)
+        by_others = (time.process_time() - before) / pause
+        self._busy += (by_others - self._busy) * self.SMOOTHING
+        self._rested_at = time.thread_time()

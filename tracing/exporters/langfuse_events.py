@@ -33,10 +33,13 @@ class Event(NamedTuple):
     json: bytes
 
 
+# One for the process: it learns how busy the others are.
+pace = Pace(longest=12)
+
+
 def events_of(rows: Sequence[TraceRecord | ScoreRecord]) -> Iterator[Event]:
     """Yield the events of rows: of a trace its own and one for each of its observations."""
     trace_ids = []
-    pace = Pace()
     for row in rows:
         pace.rest()
         if isinstance(row, ScoreRecord):
