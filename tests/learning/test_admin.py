@@ -162,16 +162,27 @@ def test_the_list_of_answers_says_which_course(desk, answer, django_assert_max_n
     assert ">Plants<" in page.replace("\n", "").replace("  ", "")
 
 
-def test_the_first_page_shows_what_was_traced_above_the_lists(desk):
+def test_the_first_page_shows_what_was_traced(desk):
     TraceRecord.objects.create(
         id="t-1", name="ai_chat", group="plants", status="ok", started_at=timezone.now()
     )
     summaries.refresh()
     page = desk.get("/admin/", {"days": 1}).content.decode()
 
-    assert page.index("What was traced") < page.index("app-learning")
-    assert "By course" in page
+    assert "What was traced" in page and "By course" in page
     assert "name__exact=ai_chat&amp;group__exact=plants" in page
+    assert "app-learning" not in page  # the menu has it all
+
+
+def test_who_may_not_see_traces_finds_the_tables_on_the_first_page(client, bob):
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.set(Permission.objects.filter(codename="view_course"))
+    client.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+
+    page = client.get("/admin/").content.decode()
+
+    assert "What was traced" not in page and "app-learning" in page
 
 
 def test_students_do_not_get_into_the_admin(client, alice, answer):
