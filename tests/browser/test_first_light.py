@@ -47,7 +47,7 @@ def staff_opens_the_trace(page: Page, trace_id: str) -> None:
     page.locator("[type=submit]").click()
     page.goto("/admin/learning/message/")
     page.locator(f"a[href$='/tracing/tracerecord/{trace_id}/change/']").first.click()
-    expect(page.get_by_role("heading", name="ai_chat")).to_be_visible()
+    expect(page.locator(".trace").get_by_role("heading", name="ai_chat")).to_be_visible()
     for name in ("retrieve", "embedding", "rerank", "llm_call"):
         expect(page.locator(".trace-step-name").filter(has_text=name)).to_be_visible()
     expect(page.locator(".trace")).to_contain_text("What is a spring tide?")
