@@ -204,7 +204,7 @@ class Dashboard:
 def make(parameters: Mapping[str, str]) -> Dashboard:
     """Return what the page shows for these GET parameters; nonsense in them counts as absent."""
     try:
-        summaries.refresh_if_forgotten()
+        summaries.refresh_for_a_look()
     except DatabaseError:
         logger.exception("the days could not be summarised; the dashboard shows what there is")
     now = timezone.now()

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 BASE = 1.1
 SHORTEST_MS = 0.1  # what is shorter counts as this: there is no logarithm of nothing
 
-TODAY_PAUSE = timedelta(minutes=1)
+TODAY_PAUSE = timedelta(seconds=5)
 REST = 30  # … but at least so many times as long as counting it took
 # Traces of a day end, or are given up, until a day after it (`recovery`): so long it is looked at
 # again, every hour.
@@ -46,6 +46,8 @@ SETTLED_AFTER = timedelta(hours=25)
 UNSETTLED_PAUSE = timedelta(hours=1)
 LATE_SCORES = timedelta(days=2)  # how far back a look for thumbs given to older days goes
 SECONDS_PER_CALL = 1.0
+QUICK = timedelta(seconds=0.3)
+QUICK_PAUSE, FORGOTTEN = 5.0, 120.0  # seconds between two refreshes for somebody who looks
 
 Kind = tuple[str, str, str]  # name, group, model
 KIND = ("name", "group", "model")
@@ -78,10 +80,14 @@ def refresh(now: datetime | None = None, *, seconds: float = SECONDS_PER_CALL) -
     return True
 
 
-def refresh_if_forgotten(*, seconds: float = 120.0) -> None:
-    """Refresh, unless this process did within the time: for projects that have no upkeep."""
+def refresh_for_a_look() -> None:
+    """Refresh for somebody who looks now, if it is quick; where it is not, the upkeep does it.
+
+    Unless nobody did for two minutes: a project may have no upkeep.
+    """
     global _refreshed_at
-    if time.monotonic() - _refreshed_at >= seconds:
+    pause = QUICK_PAUSE if _today_took < QUICK else FORGOTTEN
+    if time.monotonic() - _refreshed_at >= pause:
         _refreshed_at = time.monotonic()
         refresh()
 

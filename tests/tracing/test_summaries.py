@@ -143,11 +143,11 @@ def test_a_refresh_ends_when_its_time_is_up_and_the_next_goes_on(db):
     assert DailySummary.objects.count() == 3
 
 
-def test_today_is_summed_up_again_after_a_minute(db):
+def test_today_is_summed_up_again_after_seconds(db):
     trace_on(NOON.date())
     summaries.refresh(NOON)
 
-    assert not list(summaries.days_due(NOON + timedelta(seconds=50)))
+    assert not list(summaries.days_due(NOON + timedelta(seconds=3)))
     assert list(summaries.days_due(NOON + timedelta(seconds=60))) == [NOON.date()]
 
 
