@@ -1,6 +1,8 @@
 """Settings for tests: the product's own, away from a developer's keys, servers and data."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 # An empty value counts as unset; a developer's `.env` is not read.
@@ -42,3 +44,4 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)

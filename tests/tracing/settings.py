@@ -3,6 +3,8 @@
 pytest tests/tracing --ds=tests.tracing.settings
 """
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -38,6 +40,7 @@ TEMPLATES = [
 ]
 # A file: the recorder's thread opens a connection of its own.
 _FOLDER = Path(tempfile.mkdtemp(prefix="tracing-tests-"))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
