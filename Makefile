@@ -23,7 +23,7 @@ $(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing what requirements.lock names (1.5 GB, two minutes) …"
+	@echo "Installing what requirements.lock names (1.9 GB, two minutes) …"
 	@$(BIN)/python -c 'import torch' 2>/dev/null || \
 	  $(BIN)/pip install -q --retries 0 --no-deps --extra-index-url $(TORCH_INDEX) $(TORCH)
 	@$(BIN)/pip install -q -r requirements.lock

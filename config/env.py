@@ -15,6 +15,7 @@ import environ
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+MODEL_PATTERN = re.compile(r"[^\s=;]+")
 
 
 class SettingError(SystemExit):
@@ -134,7 +135,8 @@ def prices(name: str) -> list[tuple[str, float, float]]:
     for entry in names(name, []):
         pattern, _, both = (part.strip() for part in entry.rpartition("="))
         read, slash, written = (part.strip() for part in both.partition("/"))
-        if not (pattern and slash and PRICE.fullmatch(read) and PRICE.fullmatch(written)):
+        are_prices = slash and PRICE.fullmatch(read) and PRICE.fullmatch(written)
+        if not (MODEL_PATTERN.fullmatch(pattern) and are_prices):
             raise SettingError(name, value, takes)
         table.append((pattern, float(read), float(written)))
     return table

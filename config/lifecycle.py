@@ -25,27 +25,34 @@ def start() -> None:
 
 
 def _look_after() -> None:
-    from learning import turns
     from tracing import outbox, recovery, retention, summaries
 
+    jobs = [
+        _sweep_answers,
+        recovery.mark_interrupted,
+        outbox.wake,  # what an earlier process could not send
+        _warm_up,
+        summaries.refresh,  # what the admin's first page shows
+        retention.prune_hourly,
+    ]
     pause = threading.Event()
-    cold = True
     while True:
-        try:
-            if found := turns.mark_interrupted():
-                logger.warning("%d answers of a process that died marked interrupted", found)
-            recovery.mark_interrupted()
-            outbox.wake()  # what an earlier process could not send
-            if cold:
-                _warm_up()
-                cold = False
-            summaries.refresh()  # what the admin's first page shows
-            retention.prune_hourly()
-        except Exception:
-            logger.exception("upkeep failed; it tries again in %d seconds", SWEEP_SECONDS)
-        finally:
-            connections.close_all()
+        for job in list(jobs):
+            try:
+                job()
+                if job is _warm_up:
+                    jobs.remove(job)
+            except Exception:  # none keeps the others from theirs
+                logger.exception("%s failed; it is tried again soon", job.__qualname__)
+        connections.close_all()
         pause.wait(SWEEP_SECONDS)
+
+
+def _sweep_answers() -> None:
+    from learning import turns
+
+    if found := turns.mark_interrupted():
+        logger.warning("%d answers of a process that died marked interrupted", found)
 
 
 def _warm_up() -> None:

@@ -4,18 +4,19 @@ Whoever deletes a conversation, by whatever way (its student, staff in the admin
 course or an account), deletes the words of its traces: this listens to the rows themselves.
 """
 
-from functools import partial
-from uuid import UUID
+import logging
 
 from asgiref.sync import async_to_sync
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from learning.models import Conversation, User
-from learning.tasks import remove_words
+from learning.tasks import remove_words, remove_words_of_conversation
 from tracing import privacy, pseudonym
 from tracing.models import ContentState, TraceRecord
+
+logger = logging.getLogger(__name__)
 
 # Beyond it, half a second of work: not while a page waits, and other students' rows with it.
 AT_ONCE = 1_000
@@ -35,23 +36,36 @@ def forget_words(user: User) -> bool:
 @receiver(post_delete, sender=Conversation)
 def _conversation_deleted(instance: Conversation, using: str, **kwargs) -> None:
     # After the commit, each on its own: a rollback brings everything back, and what one of them
-    # cannot do must not keep the other from it.
-    for forget in (
-        partial(_end_talk, instance.pk),
-        partial(privacy.blank_session, str(instance.pk)),
-    ):
-        transaction.on_commit(forget, using=using, robust=True)
+    # cannot do must not keep the other from it. (Named functions: Django logs their names.)
+    conversation_id = instance.pk
 
+    def end_talk():
+        # Here, not above: this module is loaded by every command, and turns bring search along.
+        from learning import turns
 
-def _end_talk(conversation_id: UUID) -> None:
-    # Here, not above: this module is loaded by every command, and turns bring search along.
-    from learning import turns
+        async_to_sync(turns.gone)(conversation_id)
 
-    async_to_sync(turns.gone)(conversation_id)
+    def forget():
+        try:
+            privacy.blank_session(str(conversation_id))
+        except DatabaseError:
+            logger.exception("the words of a deleted conversation are removed a little later")
+            remove_words_of_conversation.enqueue(str(conversation_id))
+
+    transaction.on_commit(end_talk, using=using, robust=True)
+    transaction.on_commit(forget, using=using, robust=True)
 
 
 @receiver(post_delete, sender=User)
 def _user_deleted(instance: User, using: str, **kwargs) -> None:
     """What they asked for outside of conversations; these are forgotten one by one."""
-    forget = partial(privacy.blank_user, pseudonym(instance))
+    name = pseudonym(instance)
+
+    def forget():
+        try:
+            privacy.blank_user(name)
+        except DatabaseError:
+            logger.exception("the words of a deleted account are removed a little later")
+            remove_words.enqueue(name)
+
     transaction.on_commit(forget, using=using, robust=True)

@@ -16,3 +16,9 @@ def reindex_course(slug: str) -> str:
 def remove_words(pseudonym: str) -> int:
     """Remove the words of a person's traces; return how many had any."""
     return privacy.blank_user(pseudonym)
+
+
+@task()
+def remove_words_of_conversation(conversation_id: str) -> int:
+    """Remove the words of a conversation's traces; return how many had any."""
+    return privacy.blank_session(conversation_id)

@@ -167,7 +167,7 @@ class TraceAdmin(Records):
             "earlier": earlier,
             "later": later,
             "langfuse_url": links.langfuse_url(trace.pk),
-            "session_url": links.session_url(trace.session_id),
+            "session_url": links.session_url(trace.session_id, request.user),
             "group_label": conf.get("GROUP_LABEL"),
             "is_popup": False,
         }

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import random
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -79,7 +81,7 @@ class Block:
         self.name = name
         self.input = input
         self.output: Any = None
-        self.metadata: dict[str, Any] = dict(metadata or {})
+        self.metadata: dict[str, Any] = as_metadata(metadata)
         self.status = Status.RUNNING
         self.status_message = ""
         self.error_type = ""
@@ -143,9 +145,21 @@ class Block:
         self.__exit__(kind, error, traceback)
 
 
+# Guards nothing, so an id need not cost a call of the system. Not the module's own generator: a
+# program that seeds that one would give the same ids twice.
+_ids = random.Random()  # noqa: S311
+os.register_at_fork(after_in_child=_ids.seed)
+
+
 def _new_id() -> str:
-    # Guards nothing, so it need not cost a call of the system; each process has its own seed.
-    return f"{random.getrandbits(128):032x}"
+    return f"{_ids.getrandbits(128):032x}"
+
+
+def as_metadata(value: Any) -> dict[str, Any]:
+    """Return a copy of metadata; what is no mapping, given by mistake, gets a name."""
+    if value is None:
+        return {}
+    return dict(value) if isinstance(value, Mapping) else {"metadata": value}
 
 
 def _describe(error: BaseException | str) -> str:

@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     # Prices in US dollars per million tokens, by pattern of the model's name; the first that
     # matches counts: [("glm-4*", 0.6, 2.2), …]. An own table goes before PRICES of prices.py.
     "PRICES": [],
-    # Dotted path of a function: session id → address of its page here, or "".
+    # Dotted path of a function: session id, user → address of its page here, or "".
     "SESSION_URL": None,
     "ADMIN_BASE": "django.contrib.admin.ModelAdmin",
     # How long a thread of this app may keep the interpreter while another (an event loop) wants it:

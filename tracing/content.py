@@ -37,7 +37,9 @@ def storable(value: Any) -> Any:
     limit = longest = conf.get("MAX_FIELD_BYTES")
     reading = _Reading(the_mask(), longest_text=limit)
     safe = fitting = reading.read(value, 0)
-    if reading.bytes_at_most <= limit:
+    if reading.has_shortened:
+        fitting = _cut_texts(safe, limit)  # says how much is missing already
+    elif reading.bytes_at_most <= limit:
         return safe
     # Each text is cut on its own; halve what one may take until the whole fits. What is cut is
     # always the whole text: a cut in a cut could not say how much is missing.
@@ -88,6 +90,7 @@ class _Reading:
         self.longest_text = longest_text
         self.values_left = MAX_VALUES
         self.bytes_at_most = 0  # of the result as ASCII-escaped JSON
+        self.has_shortened = False
         self._keys: dict[str, str] = {}  # cleaned: a table has the same ones in every row
 
     def read(self, value: Any, depth: int) -> Any:
@@ -148,11 +151,11 @@ class _Reading:
     def _text(self, value: str) -> str:
         longest = self.longest_text
         if longest and len(value) > 2 * longest:
-            # Most of it will be cut away: what is certain to go is not worth masking. Where the
-            # two ends meet here is in the middle of what goes, so no half of a secret is left.
+            # Most of it will be cut away: what is certain to go is not worth masking.
             head, tail = value[:longest], value[-longest:]
-            cleaned = Shortened(_clean(head, self.mask) + _clean(tail, self.mask))
+            cleaned = Shortened.of(_clean(head, self.mask), _clean(tail, self.mask))
             cleaned.missing = len(value) - 2 * longest
+            self.has_shortened = True
         else:
             cleaned = _clean(value, self.mask)
         # Each ASCII character may be escaped as well: a quotation mark takes 2, a control sign 6.
@@ -182,17 +185,29 @@ class _Reading:
 
 
 class Shortened(str):
-    """A text whose middle is gone already: `missing` characters."""
+    """A text whose middle is gone already: `missing` characters, after the first `joint`."""
 
-    __slots__ = ("missing",)
+    __slots__ = ("joint", "missing")
+    # At the joint half a secret may stand, of which the mask knew nothing.
+    EDGE = 200
+
+    @classmethod
+    def of(cls, head: str, tail: str) -> "Shortened":
+        shortened = cls(head + tail)
+        shortened.joint, shortened.missing = len(head), 0
+        return shortened
 
 
 def cut(value: str, longest: int) -> str:
     """Shorten a text to about `longest` characters: its head and tail, and how much is missing."""
-    if len(value) <= longest:
+    head, tail, missing = longest * 2 // 3, longest // 3, 0
+    if isinstance(value, Shortened):
+        head = min(head, max(0, value.joint - value.EDGE))
+        tail = min(tail, max(0, len(value) - value.joint - value.EDGE))
+        missing = value.missing
+    elif len(value) <= longest:
         return value
-    head, tail = longest * 2 // 3, longest // 3
-    missing = len(value) - head - tail + getattr(value, "missing", 0)
+    missing += len(value) - head - tail
     return f"{value[:head]}… [{missing} characters cut] …{value[len(value) - tail :]}"
 
 

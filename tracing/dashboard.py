@@ -93,7 +93,10 @@ class Sums:
         return self._sum("output_tokens")
 
     @cached_property
-    def cost(self) -> Decimal:
+    def cost(self) -> Decimal | None:
+        """The known part of it; None when no trace has a price, which is not free."""
+        if self.traces and self.unpriced >= self.traces:
+            return None
         return self._sum("cost") or Decimal()
 
     @cached_property

@@ -15,7 +15,7 @@ def langfuse_url(trace_id: str) -> str:
     return f"{base}/project/{project}/traces/{trace_id}" if project else f"{base}/trace/{trace_id}"
 
 
-def session_url(session_id: str) -> str:
-    """Return the page of a trace's session in this site; "" when nobody offers one."""
+def session_url(session_id: str, user) -> str:
+    """Return the page of a trace's session that this user may open; "" when there is none."""
     path = conf.get("SESSION_URL")
-    return import_string(path)(session_id) if path and session_id else ""
+    return import_string(path)(session_id, user) if path and session_id else ""

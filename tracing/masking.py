@@ -45,8 +45,16 @@ BETWEEN = re.compile(
 )
 
 
+# An identity number of mainland China: region, date of birth, order, check sign.
+IDENTITY = re.compile(
+    r"(?<![0-9A-Za-z])[1-8]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"
+    r"(?![0-9A-Za-z])"
+)
+IDENTITY_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
 def mask_secrets(value: str) -> str:
-    """Hide e-mail addresses, API keys, card numbers and phone numbers; the shipped default."""
+    """Hide e-mail addresses, API keys, card, phone and identity numbers; the shipped default."""
     if len(value) <= 2 * PIECE:
         return _mask(value)
     return "".join(_mask(piece) for piece in _pieces(value))
@@ -59,6 +67,7 @@ def _mask(value: str) -> str:
         value = API_KEY.sub("[key]", value)
         value = BEARER.sub(r"\1[key]", value)
     if len(value) >= SHORTEST_NUMBER and MANY_DIGITS.search(value):
+        value = IDENTITY.sub(_hidden_identity, value)
         value = CARD.sub(_hidden_card, value)
         value = PHONE.sub("[phone]", value)
     return value
@@ -84,6 +93,12 @@ def _pieces(value: str) -> Iterator[str]:
             begin = border.end()
         place = (begin if border else place) + PIECE
     yield value[begin:]
+
+
+def _hidden_identity(match: re.Match) -> str:
+    number = match[0].upper()
+    total = sum(w * int(digit) for w, digit in zip(IDENTITY_WEIGHTS, number[:17], strict=True))
+    return "[identity number]" if "10X98765432"[total % 11] == number[17] else match[0]
 
 
 def _hidden_card(match: re.Match) -> str:

@@ -18,6 +18,7 @@ Never `yield` inside a block: a suspended generator leaks its context variables 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,12 +26,19 @@ from enum import StrEnum
 from typing import Any
 
 from tracing import attribution, conf, recorder
-from tracing.blocks import Block, Place, Status, current_place, harmless
+from tracing.blocks import Block, Status, current_place, harmless
 
 
 class Kind(StrEnum):
     SPAN = "SPAN"
     GENERATION = "GENERATION"
+
+
+_COUNTS = {
+    **{"input": "input", "input_tokens": "input", "prompt_tokens": "input"},
+    **{"output": "output", "output_tokens": "output", "completion_tokens": "output"},
+    **{"total": "total", "total_tokens": "total"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,23 @@ class Usage:
     def __post_init__(self):
         if self.total is None and (self.input is not None or self.output is not None):
             object.__setattr__(self, "total", (self.input or 0) + (self.output or 0))
+
+    @classmethod
+    def of(cls, counted: Any) -> Usage | None:
+        """Read what a provider counted, whatever it calls it; None when it counted nothing.
+
+        Takes a mapping or an object with `input_tokens` or `prompt_tokens`, and the like.
+        """
+        if counted is None or isinstance(counted, cls):
+            return counted
+        if not isinstance(counted, Mapping):
+            counted = {name: getattr(counted, name, None) for name in _COUNTS}
+        found = {
+            _COUNTS[name]: count
+            for name, count in counted.items()
+            if name in _COUNTS and isinstance(count, int)
+        }
+        return cls(**found) if found else None
 
 
 class Trace(Block):
@@ -71,12 +96,21 @@ class Trace(Block):
         self.session_id = session_id
         self.request_id = ""
         self.release = ""
-        self.tags = list(tags)
+        self.tags = [tags] if isinstance(tags, str) else list(tags or ())
         self.observations: list[Observation] = []
 
     @property
     def trace(self) -> Trace:
         return self
+
+    @property
+    def whose(self) -> dict[str, Any]:
+        """Whose work it is, and whether their words are kept."""
+        return {
+            "user_id": self.user_id,
+            "session_id": self.session_id,
+            "capture_content": self.capture_content,
+        }
 
     def now(self) -> datetime:
         """The wall clock as of the beginning plus the monotonic time since: it never jumps back."""
@@ -86,7 +120,14 @@ class Trace(Block):
     def _enter(self) -> None:
         self._clock = time.perf_counter()
         self.started_at = datetime.now(UTC)
+        outer = current_place.get()
         self._token = current_place.set(self.place)
+        if outer is not None:
+            # A trace inside a trace, or in a task that outlived one: the same person's work.
+            whose = outer.whose if outer.block is None else outer.block.trace.whose
+            self.capture_content = self.capture_content and whose["capture_content"]
+            self.user_id = self.user_id or whose["user_id"]
+            self.session_id = self.session_id or whose["session_id"]
         who = attribution.current()
         self.user_id = self.user_id or who.user_id
         self.session_id = self.session_id or who.session_id
@@ -101,13 +142,8 @@ class Trace(Block):
         self.ended_at = self.now()
         for observation in self.observations:
             observation._end_with(self)
-        whose = {
-            "user_id": self.user_id,
-            "session_id": self.session_id,
-            "capture_content": self.capture_content,
-        }
         for block in (self, *self.observations):
-            block.place.vacate(whose)
+            block.place.vacate(self.whose)
         recorder.get_recorder().finished(self)
 
 
@@ -127,7 +163,7 @@ class Observation(Block):
         place = current_place.get()
         parent = place.block if place is not None else None
         if parent is None or parent.trace.ended_at is not None:
-            parent = self._own_trace = self._trace_of_its_own(place).__enter__()
+            parent = self._own_trace = Trace(self.name, input=self.input).__enter__()
         self.trace = parent.trace
         self.parent_id = None if parent is self.trace else parent.id
         self.started_at = self.trace.now()
@@ -146,10 +182,6 @@ class Observation(Block):
             self._own_trace.status_message = self.status_message
             self._own_trace.error_type = self.error_type
             self._own_trace._exit(error)
-
-    def _trace_of_its_own(self, place: Place | None) -> Trace:
-        # In a task that outlived its trace, the work still belongs to the same person.
-        return Trace(self.name, input=self.input, **(place.whose if place is not None else {}))
 
     def leave_context(self) -> None:
         super().leave_context()
@@ -195,8 +227,16 @@ class Generation(Observation):
         super().__init__(name, input=input, metadata=metadata)
         self.model = model
         self.model_parameters = dict(model_parameters or {})
-        self.usage: Usage | None = None
+        self._usage: Usage | None = None
         self.first_token_at: datetime | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._usage
+
+    @usage.setter
+    def usage(self, counted: Any) -> None:
+        self._usage = Usage.of(counted)
 
     def chunk_received(self) -> None:
         """Say that a chunk came: the first one stamps the time to the first token."""

@@ -16,6 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from django.db import close_old_connections, connection, connections, transaction
 from django.db.models import Min
@@ -71,7 +72,7 @@ def send_once(exporter: Exporter, *, batch: int = BATCH) -> Sent:
             continue
         failure = None
         try:
-            receipt = exporter.send(rows)
+            receipt = exporter.send(rows, partial(_renew, model, rows))
         except ExportError as error:
             failure = error
         except Exception as error:
@@ -102,6 +103,18 @@ def _take(model: type[Row], batch: int) -> list[Row]:
     return list(model.objects.filter(pk__in=taken).order_by("export_after"))
 
 
+def _renew(model: type[Row], rows: list[Row]) -> None:
+    """Prolong the lease of rows whose sending takes long."""
+    lease, longer = rows[0].export_after, timezone.now() + LEASE
+    if longer - lease < LEASE / 4:
+        return
+    with no_fork(), transaction.atomic():
+        _as_taken(model, rows).update(export_after=longer)
+        _blanked_meanwhile(model, rows).update(export_after=longer + timedelta(microseconds=1))
+    for row in rows:
+        row.export_after = longer
+
+
 def _settle(model: type[Row], rows: list[Row], receipt: Receipt, sent: Sent) -> None:
     with transaction.atomic():
         _as_taken(model, [row for row in rows if row.pk in receipt.accepted]).update(
@@ -116,15 +129,9 @@ def _settle(model: type[Row], rows: list[Row], receipt: Receipt, sent: Sent) -> 
                 _as_taken(model, [row]).update(
                     export_state=ExportState.REJECTED, export_error=reason, export_after=None
                 )
-                logger.warning("Langfuse refused %s: %s", row, reason)
-        # What was blanked on its way (see privacy) waits for the end of the lease, lest the older
-        # copy arrive after it. That one has arrived now.
-        lease = rows[0].export_after
-        model.objects.filter(
-            pk__in=[row.pk for row in rows],
-            export_after__gt=lease,
-            export_after__lt=lease + timedelta(milliseconds=1),
-        ).update(export_after=timezone.now())
+                # Not the reason: it may quote what was refused, and logs know no permissions.
+                logger.warning("Langfuse refused %s; its page in the admin says why", row)
+        _blanked_meanwhile(model, rows).update(export_after=timezone.now())
     sent.confirmed += len(receipt.accepted)
     sent.rejected += len(receipt.rejected)
     unanswered = [
@@ -151,6 +158,19 @@ def _keep(model: type[Row], rows: list[Row], error: ExportError, sent: Sent) -> 
                 export_error=words,
                 export_after=timezone.now() + timedelta(seconds=pause),
             )
+
+
+def _blanked_meanwhile(model: type[Row], rows: list[Row]):
+    """The rows that lost their words on their way (see privacy).
+
+    They wait for the end of the lease, lest the older copy arrive after the blanked one.
+    """
+    lease = rows[0].export_after
+    return model.objects.filter(
+        pk__in=[row.pk for row in rows],
+        export_after__gt=lease,
+        export_after__lt=lease + timedelta(milliseconds=1),
+    )
 
 
 def _as_taken(model: type[Row], rows: list[Row]):

@@ -1,5 +1,6 @@
 """Leave the interpreter to others: this app's threads work in the background of whoever serves."""
 
+import threading
 import time
 
 
@@ -18,9 +19,12 @@ class Pace:
         """Rest up to `longest` times as long as the work took."""
         self.longest = longest
         self._busy = 0.0
-        self._rested_at = time.thread_time()
+        self._thread = 0
+        self._rested_at = 0.0
 
     def rest(self) -> None:
+        if self._thread != threading.get_ident():  # each thread has a clock of its own
+            self._thread, self._rested_at = threading.get_ident(), time.thread_time()
         worked = time.thread_time() - self._rested_at
         if worked < self.SHORTEST:
             return

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, models, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tracing import content, outbox
@@ -29,6 +29,7 @@ from tracing.models import (
 from tracing.recorder import get_recorder
 
 REMOVED = "[removed]"
+IDS_AT_ONCE = 500  # in one statement: SQLite takes 32,766 values at most
 BATCH = 100  # traces in one transaction: others write in between
 DRAIN_SECONDS = 1.0
 # What the recorder itself puts into metadata: counts, and how it ended.
@@ -81,7 +82,7 @@ def _blank_batch(ids: list[str]) -> int:
     for model in (TraceRecord.objects.filter(pk__in=with_words), steps):
         for field in ("input", "output"):
             model.filter(**{f"{field}__isnull": False}).update(**{field: REMOVED})
-    talking = steps.exclude(Q(metadata={}) & Q(status_message=""))
+    talking = steps.exclude(metadata={}, status_message="", model_parameters={})
     changed = [step for step in talking.defer("input", "output") if _blank_rest(step)]
     now = timezone.now()
     for row in rows:
@@ -92,7 +93,7 @@ def _blank_batch(ids: list[str]) -> int:
     for score in scores:
         _put_into_outbox(score, now)
     export = ["export_state", "export_after", "export_error"]
-    _update(changed, ["metadata", "status_message"])
+    _update(changed, ["metadata", "status_message", "model_parameters"])
     _update(rows, ["metadata", "status_message", "content_state", *export])
     _update(scores, ["comment", *export])
     return len(rows)
@@ -107,11 +108,10 @@ def keep_removed(rows: Iterable[models.Model]) -> None:
     rows = list(rows)
     traces = {row.pk: row for row in rows if isinstance(row, TraceRecord)}
     ids = {*traces, *(row.trace_id for row in rows if isinstance(row, ScoreRecord))}
-    stored = _locked(
-        TraceRecord.objects.filter(pk__in=ids).exclude(content_state=ContentState.KEPT)
-    )
+    # All of them locked, not only those that lost their words already: who removes them now waits.
+    stored = _locked(TraceRecord.objects.filter(pk__in=ids)).values_list("pk", "content_state")
     states = {pk: row.content_state for pk, row in traces.items()}
-    states |= dict(stored.values_list("pk", "content_state"))
+    states |= {pk: state for pk, state in stored if state != ContentState.KEPT}
     for row in rows:
         state = states.get(row.pk if isinstance(row, TraceRecord) else row.trace_id)
         if isinstance(row, ScoreRecord):
@@ -137,8 +137,12 @@ def _blanked(value: Any) -> str | None:
 
 
 def _blank_rest(row: Recorded) -> bool:
-    """Blank the metadata and the status message; return whether that changed anything."""
-    before = row.metadata, row.status_message
+    """Blank metadata, status message and parameters; return whether that changed anything."""
+    parameters = getattr(row, "model_parameters", {})
+    before = row.metadata, row.status_message, dict(parameters)
+    for name, value in parameters.items():
+        if not isinstance(value, int | float | None):
+            parameters[name] = REMOVED
     if isinstance(row.metadata, dict):
         # The keys stay: Langfuse merges metadata, and what is not overwritten is still there.
         row.metadata = {
@@ -148,7 +152,7 @@ def _blank_rest(row: Recorded) -> bool:
     else:
         row.metadata = REMOVED
     row.status_message = row.status_message and REMOVED
-    return (row.metadata, row.status_message) != before
+    return (row.metadata, row.status_message, parameters) != before
 
 
 def _is_count(value: Any) -> bool:
@@ -195,4 +199,6 @@ def _update(rows: list[models.Model], fields: list[str]) -> None:
         alike[json.dumps([getattr(row, field) for field in fields], default=str)].append(row)
     for group in alike.values():
         values = {field: getattr(group[0], field) for field in fields}
-        type(group[0]).objects.filter(pk__in=[row.pk for row in group]).update(**values)
+        for begin in range(0, len(group), IDS_AT_ONCE):
+            ids = [row.pk for row in group[begin : begin + IDS_AT_ONCE]]
+            type(group[0]).objects.filter(pk__in=ids).update(**values)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tracing import conf
+from tracing.blocks import as_metadata
 from tracing.models import ExportState, Outcome, TraceRecord
 from tracing.rows import this_process
 
@@ -36,7 +37,7 @@ def _mark(trace: TraceRecord, now: datetime) -> int:
     changes = {
         "status": Outcome.INTERRUPTED,
         "status_message": "the process ended before the trace did",
-        "metadata": {**trace.metadata, "status": Outcome.INTERRUPTED.value},
+        "metadata": {**as_metadata(trace.metadata), "status": Outcome.INTERRUPTED.value},
     }
     if conf.get("EXPORTER"):
         changes |= {"export_state": ExportState.NEW, "export_after": now}

@@ -79,7 +79,9 @@ def prune_hourly() -> Pruned | None:
 
 
 def _unsent(traces: QuerySet) -> QuerySet:
-    """Without those that have something to be sent."""
+    """Without those that have something to be sent, where there is somebody to send it to."""
+    if not conf.get("EXPORTER"):
+        return traces
     scores = ScoreRecord.objects.waiting().filter(trace_id=OuterRef("pk"))
     return traces.filter(~Exists(scores), export_after=None)
 

@@ -9,7 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from tracing import conf, content
-from tracing.models import ContentState, ExportState, ObservationRecord, ScoreRecord, TraceRecord
+from tracing.blocks import Status, as_metadata
+from tracing.models import (
+    ContentState,
+    ExportState,
+    ObservationRecord,
+    Outcome,
+    ScoreRecord,
+    TraceRecord,
+)
 from tracing.observations import Generation, Observation, Trace, Usage
 from tracing.prices import Cost, cost_of, sum_of
 from tracing.scores import Score
@@ -43,7 +51,7 @@ def trace_row(trace: Trace) -> TraceRecord:
         first_token_ms=_first_token_ms(answering, since=trace.started_at),
         cost=_total_cost(trace, answering),
         **_export(due_at=trace.ended_at),
-        **_recorded(trace, keeps_content(trace), metadata={"status": trace.status.value}),
+        **_recorded(trace, keeps_content(trace), metadata={"status": _status(trace)}),
         **_tokens(_total_usage(trace, answering)),
     )
 
@@ -152,16 +160,26 @@ def _group(tags: list[str]) -> str:
 def _recorded(timed: Trace | Observation, keeps: bool, *, metadata: dict) -> dict[str, Any]:
     return {
         "name": content.label(timed.name, longest=200),
-        "status": timed.status.value,
+        "status": _status(timed),
         "status_message": content.text(timed.status_message) if keeps else "",
         "error_type": content.label(timed.error_type, longest=100),
         "input": content.storable(timed.input) if keeps else None,
         "output": content.storable(timed.output) if keeps else None,
-        "metadata": content.storable({**timed.metadata, **metadata}) if keeps else metadata,
+        "metadata": _metadata(timed, metadata) if keeps else metadata,
         "started_at": timed.started_at,
         "ended_at": timed.ended_at,
         "duration_ms": timed.duration_ms,
     }
+
+
+def _status(timed: Trace | Observation) -> str:
+    return str(timed.status) if timed.status in Outcome.values else Status.ERROR.value
+
+
+def _metadata(timed: Trace | Observation, ours: dict) -> dict[str, Any]:
+    stored = content.storable({**as_metadata(timed.metadata), **ours})
+    # Too many small things become one text; what we say of it ourselves is found by name.
+    return stored if isinstance(stored, dict) else {"metadata": stored, **ours}
 
 
 def _tokens(usage: Usage | None) -> dict[str, Any]:

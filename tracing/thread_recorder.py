@@ -9,6 +9,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 from django.db import (
     InterfaceError,
@@ -22,6 +23,7 @@ from django.utils import timezone
 
 from tracing import conf, outbox, privacy
 from tracing.forking import no_fork
+from tracing.observations import Trace
 from tracing.pace import Pace
 from tracing.recorder import SHUTDOWN_SECONDS, Recorder
 from tracing.rows import observation_row, score_row, trace_row
@@ -187,8 +189,7 @@ def _rows(entries: list[tuple]) -> list[models.Model]:
                 continue
             row = trace_row(entry)
             if kind == "finished":
-                steps = enumerate(list(entry.observations))
-                built += [row, *(observation_row(step, entry, place) for place, step in steps)]
+                built += [row, *_step_rows(entry)]
             elif row.ended_at is None:
                 # Still running: without its steps. Had it ended while it was read here, its end
                 # would follow and write it whole; half of it must not be sent.
@@ -196,6 +197,15 @@ def _rows(entries: list[tuple]) -> list[models.Model]:
         except Exception:
             logger.exception("no row could be made of %s %s", kind, entry.id)
     return built
+
+
+def _step_rows(trace: Trace) -> Iterator[models.Model]:
+    for place, step in enumerate(list(trace.observations)):
+        try:
+            yield observation_row(step, trace, place)
+        except Exception:
+            # A bad step must not cost its trace.
+            logger.exception("no row could be made of %s of %s", step.name, trace.id)
 
 
 def _write(rows: list[models.Model]) -> None:

@@ -154,7 +154,7 @@ class WhenFilter(admin.SimpleListFilter):
         value, now = self.value(), timezone.now()
         try:
             queryset = queryset.filter(**self.given)
-        except ValidationError as error:
+        except (ValidationError, ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
         if value is None:
             return queryset

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from tracing.blocks import as_metadata
 from tracing.models import ObservationRecord, ScoreRecord, TraceRecord
 
 STEPS_SHOWN = 300
@@ -195,7 +196,11 @@ def _step(trace, row, number, depth, length, with_content) -> Step:
         first_token_at=first_token,
         input=readable(row.input if with_content else None),
         output=readable(row.output if with_content else None),
-        metadata=readable({**row.metadata, **row.model_parameters} if with_content else None),
+        metadata=readable(
+            {**as_metadata(row.metadata), **as_metadata(row.model_parameters)}
+            if with_content
+            else None
+        ),
         reranking=reranking(row) if with_content else None,
     )
 

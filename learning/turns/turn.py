@@ -173,7 +173,8 @@ class Turn:
                             if chunk.finish_reason:
                                 answer.metadata["finish_reason"] = chunk.finish_reason
                 finally:
-                    if answer.usage is None:
+                    # A call that nothing came back from is billed by nobody.
+                    if answer.usage is None and self.text:
                         answer.usage = self.model.estimate_usage(messages, self.text)
                     answer.output = self.text
                     self.usage = answer.usage

@@ -55,9 +55,9 @@ class PrivacyView(LoginRequiredMixin, UpdateView):
         if user.allows_tracing:
             words = _("Saved. From your next question on, the words are kept in the traces.")
         elif forget_words(user):
-            words = _("Saved. No words are kept any more, and those of earlier questions are gone.")
+            words = _("Saved. Traces of your questions hold no words, earlier ones neither.")
         else:
-            words = _("Saved. No words are kept any more; those of earlier questions go right now.")
+            words = _("Saved. Traces of your questions hold no words; earlier ones lose them now.")
         messages.success(self.request, words)
         return HttpResponseRedirect(self.get_success_url())
 

@@ -5,8 +5,9 @@ import json
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
+from django_tasks_db.models import DBTaskResult
 
 from learning import privacy, tasks
 from learning.models import Conversation, Enrolment, User
@@ -138,7 +139,7 @@ def test_switching_off_says_what_it_did_and_leaves_conversations_and_other_peopl
 
     alice.refresh_from_db()
     assert not alice.allows_tracing
-    assert "those of earlier questions are gone" in page
+    assert "earlier ones neither" in page
     assert with_words.messages.count() == 2
     kept = TraceRecord.objects.get(content_state=ContentState.KEPT)
     assert kept.session_id == str(other.pk)
@@ -158,7 +159,7 @@ def test_the_words_of_very_many_questions_are_removed_behind_the_page(
 ):
     monkeypatch.setattr(privacy, "AT_ONCE", 0)
 
-    assert "go right now" in forbid(alice)
+    assert "earlier ones lose them now" in forbid(alice)
     assert words_here()
     tasks.remove_words.call(pseudonym(alice))
     assert words_here() == []
@@ -264,6 +265,24 @@ def test_whoever_deletes_it_its_traces_lose_their_words(with_words, staff, delet
     delete(with_words)
 
     assert not Conversation.objects.exists()
+    assert words_here() == []
+
+
+def test_words_that_cannot_be_removed_now_are_removed_by_a_job(with_words):
+    conversation_id = str(with_words.pk)
+
+    def locked(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and "tracing_tracerecord" in sql:
+            raise OperationalError("database is locked")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(locked):
+        with_words.delete()
+
+    assert not Conversation.objects.exists() and words_here()
+    [job] = DBTaskResult.objects.all()
+    assert job.args_kwargs["args"] == [conversation_id]
+    tasks.remove_words_of_conversation.call(conversation_id)
     assert words_here() == []
 
 

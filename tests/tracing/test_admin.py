@@ -358,7 +358,7 @@ def test_the_page_leads_to_the_traces_beside_it_and_to_the_conversation(admin, t
     assert "/conversations/s/" in shown
 
 
-def conversation(session_id):
+def conversation(session_id, user):
     return f"/conversations/{session_id}/"
 
 

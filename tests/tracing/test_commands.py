@@ -76,7 +76,8 @@ def test_resend_wants_a_langfuse_and_a_date(db, tracing_settings, langfuse):
         run("resend_traces")
 
 
-def test_prune_deletes_what_is_old_and_has_been_sent(db):
+def test_prune_deletes_what_is_old_and_has_been_sent(db, tracing_settings):
+    tracing_settings(EXPORTER="tracing.exporters.memory.MemoryExporter")
     row("young", days_ago=3)
     row("old", ExportState.CONFIRMED, days_ago=40)
     row("waiting", ExportState.NEW, days_ago=40)

@@ -209,6 +209,22 @@ def test_the_backlog_and_what_langfuse_said(show, tracing_settings):
     assert "401: Invalid credentials" in said
 
 
+def test_what_langfuse_said_is_for_those_who_may_read_words(show, bob, tracing_settings):
+    tracing_settings(EXPORTER="tracing.exporters.memory.MemoryExporter")
+    trace_on(TODAY)
+    ExportHealth.objects.create(
+        state="unavailable", message='received "why do I fail"', since=NOW, heard_at=NOW
+    )
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.add(Permission.objects.get(codename="view_tracerecord"))
+
+    said = words(show(user=bob))
+
+    assert "not available for less than a minute" in said
+    assert "why do I fail" not in said and "why do I fail" in words(show())
+
+
 def test_all_well_alarms_nobody(show, tracing_settings):
     tracing_settings(EXPORTER="tracing.exporters.memory.MemoryExporter")
     trace_on(TODAY, started_at=NOW, export_state=ExportState.NEW, export_after=NOW)

@@ -3,7 +3,7 @@
 from tracing.links import langfuse_url, session_url
 
 
-def page_of(session_id):
+def page_of(session_id, user):
     return f"/conversations/{session_id}/"
 
 
@@ -25,9 +25,9 @@ def test_without_langfuse_there_is_no_link(tracing_settings):
 
 def test_the_page_of_a_session_is_what_the_site_says(tracing_settings):
     tracing_settings(SESSION_URL="tests.tracing.test_links.page_of")
-    assert (session_url("s-1"), session_url("")) == ("/conversations/s-1/", "")
+    assert (session_url("s-1", None), session_url("", None)) == ("/conversations/s-1/", "")
 
 
 def test_without_one_there_is_none(tracing_settings):
     tracing_settings(SESSION_URL=None)
-    assert session_url("s-1") == ""
+    assert session_url("s-1", None) == ""

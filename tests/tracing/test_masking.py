@@ -32,6 +32,7 @@ HIDDEN = [
     ("电话13812345678", "电话[phone]"),
     ("手机 138-1234-5678。", "手机 [phone]。"),
     ("(555) 123-4567", "[phone]"),
+    ("身份证11010519491231002X。", "身份证[identity number]。"),
     ("555-123-4567 or +1 (555) 123-4567", "[phone] or [phone]"),
 ]
 
@@ -49,6 +50,7 @@ KEPT = [
     "@property\ndef area(self): return self.w * self.h",
     "ISBN 978-3-16-148410-0, 9783161484100",
     "4111 1111 1111 1112",  # fails Luhn's check
+    "110105194912310021",  # no identity number: its check sign would be X
     "1732300000004, 9783161484102",  # a time in milliseconds, a book: both pass it
     "the bearer responsibilities of an engineer, task-oriented-learning, sk-learning-curves",
     "192.168.100.200:8000",
@@ -99,6 +101,15 @@ def test_a_secret_at_the_end_of_what_is_kept_of_a_huge_text_is_hidden():
     _, _, tail = kept.partition("… [")
     missing = int(tail.partition(" ")[0])
     assert len(said) - missing < len(kept)
+
+
+def test_a_huge_text_of_secrets_says_what_is_missing_and_keeps_no_half_of_one():
+    said = "somebody.with.a.long.name@university-example.edu " * 20_000
+
+    kept = storable(said)
+
+    assert "characters cut" in kept
+    assert "somebody" not in kept and "university" not in kept
 
 
 @pytest.mark.parametrize("piece", ["a.", "a+", "1 ", "1-", "%", "sk-", "bearer ", "+1", "极", "a@"])

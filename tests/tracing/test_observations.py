@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import threading
 import time
 from contextvars import copy_context
@@ -64,6 +65,48 @@ async def test_every_block_opens_with_either_form(traces):
     assert step.parent_id == found.id
     assert [block.status for block in (turn, found, step, job)] == [Status.OK] * 4
     assert current_trace() is None
+
+
+def test_a_program_that_seeds_the_generator_gets_no_id_twice():
+    random.seed(42)
+    first = trace("one").id
+    random.seed(42)
+
+    assert trace("two").id != first
+
+
+def test_a_trace_inside_a_trace_is_the_same_persons_and_as_discreet(traces):
+    with trace("ai_chat", user_id="u-1", session_id="s-1", capture_content=False):
+        with trace("inner", input="secret words"):
+            pass
+
+    inner = traces.traces[0]
+    assert (inner.user_id, inner.session_id, inner.capture_content) == ("u-1", "s-1", False)
+    assert trace_row(inner).input is None
+
+
+class ProviderUsage:
+    prompt_tokens, completion_tokens, total_tokens = 7, 5, 12
+
+
+@pytest.mark.parametrize(
+    "counted",
+    [Usage(7, 5), {"input": 7, "output": 5}, {"input_tokens": 7, "output_tokens": 5},
+     ProviderUsage()],
+)  # fmt: skip
+def test_usage_is_read_whatever_a_provider_calls_it(counted):
+    with trace("ai_chat"), generation("llm_call") as answer:
+        answer.usage = counted
+
+    assert answer.usage == Usage(input=7, output=5, total=12)
+
+
+@pytest.mark.parametrize("counted", [None, {}, "12", 12, object(), {"input": "seven"}])
+def test_what_counts_nothing_is_no_usage(counted):
+    with trace("ai_chat"), generation("llm_call") as answer:
+        answer.usage = counted
+
+    assert answer.usage is None
 
 
 async def test_tasks_at_once_do_not_see_each_other(traces):

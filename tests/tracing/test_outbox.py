@@ -4,13 +4,16 @@ import socket
 import threading
 from collections import Counter
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 
 from tests.tracing.conftest import eventually, row_of
 from tracing import generation, outbox, score, span, trace
+from tracing.exporters.base import Exporter, Receipt
 from tracing.exporters.memory import MemoryExporter
 from tracing.models import ExportState, Outcome, ScoreRecord, TraceRecord
 
@@ -183,7 +186,7 @@ def test_a_server_that_refuses_everything_for_a_while_loses_nothing(
 
 def test_a_fault_of_the_exporter_loses_nothing(recorded, langfuse, by_hand):
     class Broken(MemoryExporter):
-        def send(self, rows):
+        def send(self, rows, still_sending):
             raise RuntimeError("a fault of ours")
 
     whole = turn()
@@ -195,7 +198,7 @@ def test_a_fault_of_the_exporter_loses_nothing(recorded, langfuse, by_hand):
 
 def test_a_row_without_an_answer_is_kept(recorded, langfuse, by_hand):
     class Silent(MemoryExporter):
-        def send(self, rows):
+        def send(self, rows, still_sending):
             receipt = super().send(rows)
             receipt.accepted.clear()
             return receipt
@@ -214,7 +217,7 @@ def test_two_senders_never_send_the_same_row(langfuse, recorded, by_hand):
     seen, start = Counter(), threading.Barrier(4)
 
     class Counting(MemoryExporter):
-        def send(self, rows):
+        def send(self, rows, still_sending):
             seen.update(row.id for row in rows)
             return super().send(rows)
 
@@ -267,7 +270,7 @@ def test_a_score_is_sent_replaced_and_taken_back(langfuse, recorded, exporter, b
 
 def test_a_score_given_anew_while_it_was_sent_is_sent_again(langfuse, recorded, by_hand):
     class Slow(MemoryExporter):
-        def send(self, rows):
+        def send(self, rows, still_sending):
             score("t-1", "user_feedback", 0)
             recorded.drain()
             return super().send(rows)
@@ -334,3 +337,32 @@ def test_what_is_new_does_not_wait_as_long_as_what_has_failed_often(
 
     soon = timezone.now() + timedelta(seconds=3)
     assert row_of(new).export_after < soon < row_of(old).export_after
+
+
+def test_a_lease_is_prolonged_while_its_rows_are_being_sent(langfuse, recorded, by_hand):
+    turn()
+    recorded.drain()
+    taken_until = []
+
+    class Slow(Exporter):
+        def send(self, rows, still_sending):
+            TraceRecord.objects.update(export_after=timezone.now() + outbox.LEASE / 2)
+            rows[0].export_after = TraceRecord.objects.get().export_after
+            still_sending()
+            taken_until.append(TraceRecord.objects.get().export_after)
+            return Receipt(accepted={rows[0].pk})
+
+    before = timezone.now()
+    assert outbox.send_once(Slow()).confirmed == 1
+
+    assert taken_until[0] >= before + outbox.LEASE
+    assert states() == {ExportState.CONFIRMED: 1}
+
+
+def test_resending_leaves_what_another_process_is_sending(langfuse, recorded, by_hand):
+    whole = turn()
+    recorded.drain()
+    [taken] = outbox._take(TraceRecord, 10)
+    call_command("resend_traces", stdout=StringIO())
+
+    assert row_of(whole).export_after == taken.export_after

@@ -29,7 +29,12 @@ def turn(*, session_id="s-1", user_id="u-1"):
         with span("retrieve", input="hippopotamus", metadata={"why": "mangrove"}) as found:
             found.output = [{"text": "a passage"}]
             found.fail("the search exploded")
-        with generation("llm_call", model="gpt-4o-mini", input=["hippopotamus"]) as answer:
+        with generation(
+            "llm_call",
+            model="gpt-4o-mini",
+            input=["hippopotamus"],
+            model_parameters={"stop": "mangrove", "max_tokens": 1500},
+        ) as answer:
             answer.chunk_received()
             answer.metadata["finish_reason"] = "in a temper"
             answer.output = whole.output = "it bathes in the mangrove"

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 
 from tests.tracing.conftest import eventually, row_of
-from tracing import Usage, generation, outbox, score, span, trace
+from tracing import Usage, generation, outbox, score, span, trace, trace_page
 from tracing.models import ExportState, ObservationRecord, Outcome, ScoreRecord, TraceRecord
 from tracing.recorder import get_recorder, use_recorder
 
@@ -378,3 +378,30 @@ def test_no_trace_is_written_by_more_than_one_thread(recorded):
     assert TraceRecord.objects.filter(status=Outcome.OK).count() == 160
     assert ObservationRecord.objects.count() == 160
     assert len(eventually(recorder_threads)) == 1
+
+
+def test_a_value_of_the_wrong_kind_costs_no_trace(recorded):
+    with trace("ai_chat", tags="course", metadata="a note") as turn:
+        with span("retrieve", metadata=["a", "list"]) as found:
+            found.status = "error"
+        with generation("llm_call") as answer:
+            answer.metadata, answer.usage = None, {"input": "many"}
+        turn.status = "splendid"
+    recorded.drain()
+
+    row = row_of(turn)
+    assert (row.tags, row.metadata["metadata"], row.status) == (["course"], "a note", "error")
+    steps = {step.name: step for step in row.observations.all()}
+    assert steps["retrieve"].metadata == {"metadata": ["a", "list"]}
+    assert steps["retrieve"].status == "error"
+    assert "duration_ms" in steps["llm_call"].metadata
+
+
+def test_metadata_of_too_many_things_stays_metadata(recorded):
+    with trace("ai_chat", metadata={str(n): "x" * 30 for n in range(20_000)}) as turn:
+        pass
+    recorded.drain()
+
+    metadata = row_of(turn).metadata
+    assert metadata["status"] == "ok"
+    assert trace_page.timeline(row_of(turn), first=1, with_content=True).total == 0

@@ -39,7 +39,14 @@ def test_what_is_old_goes_with_its_steps_and_scores(db):
     assert ScoreRecord.objects.get().trace_id == young.pk
 
 
-def test_what_waits_or_whose_score_waits_or_what_runs_stays(db):
+def test_what_waits_goes_too_where_nobody_sends_any_more(db):
+    trace_of(40, export_state=ExportState.NEW, export_after=NOW)
+
+    assert retention.prune(30).traces == 1
+
+
+def test_what_waits_or_whose_score_waits_or_what_runs_stays(db, tracing_settings):
+    tracing_settings(EXPORTER="tracing.exporters.memory.MemoryExporter")
     trace_of(40, export_state=ExportState.NEW, export_after=NOW)
     scored = score_of(trace_of(40), 0)
     ScoreRecord.objects.filter(pk=scored.pk).update(export_after=NOW)

@@ -8,7 +8,7 @@ ExportError
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tracing.models import ScoreRecord, TraceRecord
@@ -42,14 +42,21 @@ class Receipt:
     rejected: dict[str, str] = field(default_factory=dict)
 
 
+def _noted() -> None:
+    pass
+
+
 class Exporter(ABC):
     """Sends copies of rows somewhere, synchronously; called from the outbox's thread only."""
 
     @abstractmethod
-    def send(self, rows: Sequence[TraceRecord | ScoreRecord]) -> Receipt:
+    def send(
+        self, rows: Sequence[TraceRecord | ScoreRecord], still_sending: Callable[[], None] = _noted
+    ) -> Receipt:
         """Send rows, each trace with its observations, and say what became of each.
 
-        Sending a row again must be harmless. Raises one of the errors above when nothing of the
+        Sending a row again must be harmless. Call `still_sending` after each request, so that
+        nobody else takes the rows meanwhile. Raises one of the errors above when nothing of the
         batch can be taken as sent.
         """
 

@@ -5,10 +5,12 @@ answers per event. The high-level client queues in memory, drops what is refused
 its `flush()` blocks. What is sent is built in `langfuse_events`.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 from typing import Any
 
 # Here and not where it is used: whoever looks it up while a thread of ours is importing it (openai
@@ -26,6 +28,7 @@ from tracing.exporters.base import (
 )
 from tracing.exporters.langfuse_delivery import Delivery
 from tracing.exporters.langfuse_events import Event, events_of
+from tracing.forking import no_fork
 from tracing.models import ScoreRecord, TraceRecord
 
 
@@ -35,8 +38,8 @@ class LangfuseExporter(Exporter):
     def __init__(self):
         self._client = None
 
-    def send(self, rows: Sequence[TraceRecord | ScoreRecord]) -> Receipt:
-        delivery = Delivery(self._post)
+    def send(self, rows: Sequence[TraceRecord | ScoreRecord], still_sending=None) -> Receipt:
+        delivery = Delivery(self._post, still_sending)
         remaining = []
         for row in rows:
             if isinstance(row, ScoreRecord) and row.value is None:
@@ -90,9 +93,7 @@ class LangfuseExporter(Exporter):
     def client(self):
         """The SDK's generated client, made on first use; it holds a connection and no threads."""
         if self._client is None:
-            from langfuse.api.client import FernLangfuse
-
-            self._client = FernLangfuse(
+            self._client = _sdk().client.FernLangfuse(
                 base_url=conf.get("LANGFUSE_HOST"),
                 username=conf.get("LANGFUSE_PUBLIC_KEY"),
                 password=conf.get("LANGFUSE_SECRET_KEY"),
@@ -106,8 +107,6 @@ class LangfuseExporter(Exporter):
         """Send one batch and return what the server says of each event."""
 
         def request(client):
-            from langfuse.api.core.api_error import ApiError
-
             wrapper = client._client_wrapper
             response = wrapper.httpx_client.httpx_client.post(
                 f"{wrapper.get_base_url().rstrip('/')}/api/public/ingestion",
@@ -119,7 +118,9 @@ class LangfuseExporter(Exporter):
                 },
             )
             if not response.is_success:
-                raise ApiError(status_code=response.status_code, body=_words_of(response))
+                raise _sdk().api_error.ApiError(
+                    status_code=response.status_code, body=_words_of(response)
+                )
             answer = response.json()
             if not isinstance(answer, dict) or not {"successes", "errors"} <= answer.keys():
                 raise ValueError(_short(answer))
@@ -129,11 +130,9 @@ class LangfuseExporter(Exporter):
 
     def _call(self, request, *, gone: bool = False):
         """Make one request and translate what can go wrong into this app's errors."""
-        from langfuse.api.core.api_error import ApiError
-
         try:
             return request(self.client)
-        except ApiError as error:
+        except _sdk().api_error.ApiError as error:
             status, body, words = error.status_code, error.body, _short(error.body)
         except httpx.HTTPError as error:
             self.close()
@@ -152,6 +151,16 @@ class LangfuseExporter(Exporter):
         if status == 413:
             raise BatchTooLarge(f"413: too large ({words})")
         raise ExportUnavailable(f"{status}: {words}")
+
+
+@functools.cache
+def _sdk() -> SimpleNamespace:
+    """Import the SDK, on first use: half a second that no other command needs."""
+    # A child forked in the middle of an import waits for its end for ever.
+    with no_fork():
+        from langfuse.api import client
+        from langfuse.api.core import api_error
+    return SimpleNamespace(client=client, api_error=api_error)
 
 
 def _short(body) -> str:

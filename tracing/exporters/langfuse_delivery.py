@@ -19,7 +19,8 @@ Post = Callable[[Sequence[Event]], dict[str, Any]]
 class Delivery:
     """One attempt to bring some rows over. A row is accepted when each of its events is."""
 
-    def __init__(self, post: Post):
+    def __init__(self, post: Post, still_sending: Callable[[], None] | None = None):
+        self._still_sending = still_sending
         self.receipt = Receipt()
         self._post = post
         self._unconfirmed: Counter[str] = Counter()
@@ -39,6 +40,8 @@ class Delivery:
         return self.receipt
 
     def _send(self, batch: Sequence[Event]) -> None:
+        if self._still_sending:
+            self._still_sending()
         try:
             answer = self._post(batch)
         except (BatchTooLarge, BatchRefused) as error:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.db.models import Q
+
 from tracing.forking import no_fork
 from tracing.models import ObservationRecord, Outcome, ScoreRecord, TraceRecord
 from tracing.pace import Pace
@@ -56,14 +58,17 @@ def events_of(rows: Sequence[TraceRecord | ScoreRecord]) -> Iterator[Event]:
 
 def _observations_of(trace_ids: list[str]) -> Iterator[ObservationRecord]:
     found = ObservationRecord.objects.filter(trace__in=trace_ids).order_by("trace_id", "position")
-    offset = 0
+    following = found
     while True:
         with no_fork():
-            page = list(found[offset : offset + PAGE])
+            page = list(following[:PAGE])
         yield from page
         if len(page) < PAGE:
             return
-        offset += PAGE
+        last = page[-1]
+        following = found.filter(
+            Q(trace_id=last.trace_id, position__gt=last.position) | Q(trace_id__gt=last.trace_id)
+        )
 
 
 def _event(row_id: str, kind: str, body: dict[str, Any]) -> Event:

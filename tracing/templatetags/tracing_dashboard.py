@@ -5,10 +5,13 @@ The charts are SVG made here: no script, nothing fetched.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django import template
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from tracing import conf, dashboard
@@ -32,11 +35,14 @@ def tracing_dashboard(context):
     made = dashboard.make(request.GET)
     return {
         "dashboard": made,
+        # What Langfuse said may quote what it refused.
+        "may_read": request.user.has_perm("tracing.read_content"),
         "ranges": [(days, made.choice.query(days=days)) for days in dashboard.RANGES],
         "errors": [
             (kind, count, made.choice.list_query(status__exact="error", error_type__exact=kind))
             for kind, count in made.sums.errors_by_kind.items()
         ],
+        "errors_query": made.choice.list_query(status__exact="error"),
         "chips": [
             (label, getattr(made.choice, kind), made.choice.query(**{kind: None}))
             for kind, label in (("group", conf.get("GROUP_LABEL")), ("model", _("model")))
@@ -55,6 +61,14 @@ def tracing_dashboard(context):
         "refused_query": "?export_state__exact=rejected",
         "waiting_query": "?export_state__exact=new",
     }
+
+
+@register.filter
+def lasting(since: datetime) -> str:
+    """Say how long ago that was, and not "0 minutes"."""
+    if timezone.now() - since < timedelta(minutes=1):
+        return _("less than a minute")
+    return timesince(since)
 
 
 @register.filter
@@ -113,7 +127,7 @@ def charts(made: dashboard.Dashboard) -> Iterator[Chart]:
         made, _("Tokens"), _("input"), _("output"), number,
         lambda sums: (sums.input_tokens, sums.output_tokens),
     )  # fmt: skip
-    yield _chart(made, _("Cost"), _("cost"), "", money, lambda sums: (float(sums.cost), 0))
+    yield _chart(made, _("Cost"), _("cost"), "", money, lambda sums: (float(sums.cost or 0), 0))
     yield _chart(
         made, _("Feedback"), _("thumbs up"), _("thumbs down"), number,
         lambda sums: (sums.thumbs_up, sums.thumbs_down),

@@ -34,7 +34,9 @@ class Command(BaseCommand):
             traces = traces.exclude(export_state=ExportState.CONFIRMED)
             scores = scores.exclude(export_state=ExportState.CONFIRMED)
         for rows in (traces, scores):
-            rows.put_into_outbox(due_at=timezone.now())
+            # What another process is sending at this moment stays its own.
+            on_their_way = {"export_state": ExportState.SENT, "export_after__gt": timezone.now()}
+            rows.exclude(**on_their_way).put_into_outbox(due_at=timezone.now())
         confirmed = rejected = 0
         try:
             while sent := outbox.send_once(exporter):
