@@ -146,6 +146,7 @@ async def test_a_refused_key_says_nothing_internal_to_the_student(
 
     assert finished["message"] == "The tutor is not set up correctly. Please tell your teacher."
     assert "sk-test" not in str(tab.seen) + str(traces.last.status_message)
+    assert step(traces, "llm_call").usage is None  # nobody bills what was never answered
 
 
 async def test_a_course_without_an_index_is_answered_in_words(tab, indexed, chat_model, traces):
