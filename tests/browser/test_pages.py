@@ -144,7 +144,7 @@ def test_without_scripts_a_student_has_words_removed_and_a_conversation_deleted(
     page.get_by_role("link", name="Privacy", exact=True).press("Enter")
     page.get_by_label("may hold the words").press("Space")
     page.get_by_role("button", name="Save").press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("those of earlier questions are gone")
+    expect(page.get_by_role("status")).to_contain_text("earlier ones neither")
     expect(page.get_by_label("may hold the words")).not_to_be_checked()
     site.langfuse.wait_for(
         lambda langfuse: langfuse.traces[trace["id"]]["input"] == "[removed]", 15

@@ -169,6 +169,20 @@ def test_a_row_that_is_too_large_alone_is_set_aside_when_others_are_taken(
     assert row_of(small).export_state == ExportState.CONFIRMED
 
 
+def test_who_was_refused_alone_just_before_the_server_was_well_again_is_not_to_blame(
+    langfuse, recorded, exporter, by_hand
+):
+    for number in range(4):
+        turn(f"turn-{number}")
+    recorded.drain()
+    # 8 events, 4, 2, and the first of them alone; then it is well.
+    langfuse.fails(413, times=4)
+
+    sent = outbox.send_once(exporter)
+
+    assert (sent.confirmed, sent.rejected) == (4, 0)
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_server_that_refuses_everything_for_a_while_loses_nothing(
     langfuse, recorded, exporter, by_hand, status

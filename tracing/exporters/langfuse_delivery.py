@@ -24,7 +24,7 @@ class Delivery:
         self.receipt = Receipt()
         self._post = post
         self._unconfirmed: Counter[str] = Counter()
-        self._refused_alone: dict[str, str] = {}  # row id → words
+        self._suspects: list[tuple[Event, str]] = []  # refused alone, with the server's words
         self._witness: Event | None = None  # one that the server took
 
     def of(self, events: Iterable[Event]) -> Receipt:
@@ -53,6 +53,9 @@ class Delivery:
             self._send(batch[:middle])
             self._send(batch[middle:])
             return
+        self._read(answer, batch)
+
+    def _read(self, answer: dict[str, Any], batch: Sequence[Event]) -> None:
         succeeded = {success["id"] for success in answer["successes"]}
         failed = {error["id"]: error for error in answer["errors"]}
         for event in batch:
@@ -64,26 +67,29 @@ class Delivery:
                 self.receipt.rejected.setdefault(event.row_id, _words_of(error))
 
     def _suspect(self, event: Event, words: str) -> None:
-        if self._refused_alone and self._witness is None:
+        if self._suspects and self._witness is None:
             raise ExportUnavailable(words)  # the second in a row: it is the server's fault
-        self._refused_alone.setdefault(event.row_id, words)
+        self._suspects.append((event, words))
 
     def _judge(self) -> None:
-        """Set rows aside whose event was refused alone, if the server still takes another one.
+        """Set rows aside whose event is refused alone by a server that takes another one.
 
-        It may refuse everything for a while, or a proxy in front of it: then nobody is to blame.
+        It may refuse everything for a while, or a proxy in front of it: then nobody is to blame. So
+        another event goes first, and then each suspect once more.
         """
-        if not self._refused_alone:
+        if not self._suspects:
             return
         try:
             if self._witness is None:
                 raise BatchRefused
             self._post([self._witness])
         except (BatchTooLarge, BatchRefused):
-            words = next(iter(self._refused_alone.values()))
-            raise ExportUnavailable(words) from None
-        for row_id, words in self._refused_alone.items():
-            self.receipt.rejected.setdefault(row_id, words)
+            raise ExportUnavailable(self._suspects[0][1]) from None
+        for event, words in self._suspects:
+            try:
+                self._read(self._post([event]), [event])
+            except (BatchTooLarge, BatchRefused):
+                self.receipt.rejected.setdefault(event.row_id, words)
 
 
 def _words_of(error: dict[str, Any]) -> str:
