@@ -29,8 +29,13 @@ class Pace:
         if worked < self.SHORTEST:
             return
         pause = worked * (1 + (self.longest - 1) * min(1.0, self._busy / self.BUSY))
-        before = time.process_time()
+        before = _by_others()
         time.sleep(pause)
-        by_others = (time.process_time() - before) / pause
+        by_others = (_by_others() - before) / pause
         self._busy += (by_others - self._busy) * self.SMOOTHING
         self._rested_at = time.thread_time()
+
+
+def _by_others() -> float:
+    """CPU seconds that the other threads of this process have taken."""
+    return time.process_time() - time.thread_time()
