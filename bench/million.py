@@ -1,6 +1,6 @@
 """Make a million traces in a database of their own, to look at the admin with.
 
-    DATABASE_URL=sqlite:////tmp/million.sqlite3 python -m bench.million --traces 1000000
+    DATABASE_URL=sqlite:///million.sqlite3 python -m bench.million --traces 1000000
 
 One trace in ten, the newest, has its words at full length and four observations; the others have
 a short question and answer, so that the file stays below 4 GB. Rows go in past the ORM (COPY on

@@ -42,8 +42,8 @@ class Receipt:
     rejected: dict[str, str] = field(default_factory=dict)
 
 
-def _noted() -> None:
-    pass
+def unheard() -> None:
+    """What `still_sending` is where nobody asks."""
 
 
 class Exporter(ABC):
@@ -51,7 +51,7 @@ class Exporter(ABC):
 
     @abstractmethod
     def send(
-        self, rows: Sequence[TraceRecord | ScoreRecord], still_sending: Callable[[], None] = _noted
+        self, rows: Sequence[TraceRecord | ScoreRecord], still_sending: Callable[[], None] = unheard
     ) -> Receipt:
         """Send rows, each trace with its observations, and say what became of each.
 

@@ -25,6 +25,7 @@ from tracing.exporters.base import (
     ExportForbidden,
     ExportUnavailable,
     Receipt,
+    unheard,
 )
 from tracing.exporters.langfuse_delivery import Delivery
 from tracing.exporters.langfuse_events import Event, events_of
@@ -38,7 +39,7 @@ class LangfuseExporter(Exporter):
     def __init__(self):
         self._client = None
 
-    def send(self, rows: Sequence[TraceRecord | ScoreRecord], still_sending=None) -> Receipt:
+    def send(self, rows: Sequence[TraceRecord | ScoreRecord], still_sending=unheard) -> Receipt:
         delivery = Delivery(self._post, still_sending)
         remaining = []
         for row in rows:

@@ -19,7 +19,7 @@ Post = Callable[[Sequence[Event]], dict[str, Any]]
 class Delivery:
     """One attempt to bring some rows over. A row is accepted when each of its events is."""
 
-    def __init__(self, post: Post, still_sending: Callable[[], None] | None = None):
+    def __init__(self, post: Post, still_sending: Callable[[], None]):
         self._still_sending = still_sending
         self.receipt = Receipt()
         self._post = post
@@ -40,8 +40,7 @@ class Delivery:
         return self.receipt
 
     def _send(self, batch: Sequence[Event]) -> None:
-        if self._still_sending:
-            self._still_sending()
+        self._still_sending()
         try:
             answer = self._post(batch)
         except (BatchTooLarge, BatchRefused) as error:
