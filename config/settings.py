@@ -205,13 +205,21 @@ RAG = {
     "SOURCE": "learning.sources.CourseSource",
     "EMBEDDER": "rag.embedders.sentence_transformer.SentenceTransformerEmbedder",
     "EMBEDDING_MODEL": env.text("EMBEDDING_MODEL"),  # unset: the packaged MiniLM
-    "STORE": "rag.stores.exact.ExactStore",
+    "EMBEDDING_PRECISION": env.choice(
+        "EMBEDDING_PRECISION", "auto", among=("auto", "float32", "bfloat16")
+    ),
+    # Where all vectors fit in memory, looking at each of them is both exact and quicker.
+    "STORE": {
+        "exact": "rag.stores.exact.ExactStore",
+        "pgvector": "rag.stores.pgvector.PgVectorStore",
+    }[env.choice("VECTOR_STORE", "exact", among=("exact", "pgvector"))],
     "RERANKER": (
         "rag.rerankers.cross_encoder.CrossEncoderReranker"
         if env.text("RERANKER_MODEL")
-        else "rag.rerankers.base.FusedOrder"
+        else "rag.rerankers.late_interaction.LateInteraction"
     ),
     "RERANKER_MODEL": env.text("RERANKER_MODEL"),
+    "RERANK_SECONDS": 2.0,  # past it the fused order stands
 }
 
 # --- Tracing ------------------------------------------------------------------------------------
@@ -294,7 +302,6 @@ LOGGING = {
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "daphne.http_protocol": {"level": "WARNING"},
         "jieba": {"level": "WARNING"},
-        "bm25s": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "sentence_transformers": {"level": "WARNING"},

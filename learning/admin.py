@@ -1,12 +1,9 @@
 """The admin for those who look after courses: what students read, asked and were told."""
 
-from functools import partial
-
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
 from django.db.models import Count, OuterRef, Q
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,7 +13,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from learning.models import Chapter, Citation, Conversation, Course, Enrolment, Message, User
-from learning.tasks import reindex_course
+from learning.tasks import reindex_soon
 from tracing import pseudonym
 from tracing.links import langfuse_url
 
@@ -124,7 +121,7 @@ class Reindexing:
 
     def reindex(self, slugs: set[str]) -> None:
         for slug in slugs:
-            transaction.on_commit(partial(reindex_course.enqueue, slug))
+            reindex_soon(slug)
 
 
 @admin.register(Course)

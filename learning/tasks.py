@@ -1,6 +1,10 @@
 """Work that is done behind the page, by `manage.py db_worker`."""
 
+from functools import partial
+
+from django.db import transaction
 from django_tasks import task
+from django_tasks_db import DatabaseBackend
 
 from rag.indexing import reindex
 from tracing import privacy
@@ -10,6 +14,30 @@ from tracing import privacy
 def reindex_course(slug: str) -> str:
     """Bring the search index of one course in line with its chapters."""
     return str(reindex([slug]))
+
+
+def reindex_soon(slug: str) -> None:
+    """Have the search index of a course brought in line, once what is being written is written.
+
+    However often it is asked, one run that has not begun yet is enough. Where no worker runs, it
+    stays queued.
+    """
+    transaction.on_commit(partial(_queue_reindex, slug))
+
+
+def _queue_reindex(slug: str) -> None:
+    # A run that waits reads the text when it begins, so it will see what is written by now.
+    if not _is_waiting(slug):
+        reindex_course.enqueue(slug)
+
+
+def _is_waiting(slug: str) -> bool:
+    if not isinstance(reindex_course.get_backend(), DatabaseBackend):
+        return False  # others do not tell what they hold; a run with nothing to do is short
+    from django_tasks_db.models import DBTaskResult
+
+    waiting = DBTaskResult.objects.ready().filter(task_path=reindex_course.module_path)
+    return any(job.args_kwargs["args"] == [slug] for job in waiting.only("args_kwargs"))
 
 
 @task()

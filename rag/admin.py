@@ -5,7 +5,7 @@ from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from rag.models import Chunk, IndexVersion
+from rag.models import EVALUATION_PREFIX, Chunk, IndexVersion
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -23,12 +23,38 @@ class ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(IndexVersion)
 class IndexVersionAdmin(ReadOnlyAdmin):
-    list_display = ("collection", "status", "passages", "embedder_name", "activated_at")
-    list_filter = ("status", "collection")
+    list_display = (
+        "collection",
+        "status",
+        "passages",
+        "embedder_name",
+        "embedder_revision",
+        "created_at",
+        "activated_at",
+    )
+    list_filter = ("status",)
+    search_fields = ("collection",)
+    fields = (
+        "collection",
+        "status",
+        "passages",
+        "embedder_name",
+        "embedder_revision",
+        "dimension",
+        "normalisation",
+        "chunker_version",
+        "created_at",
+        "activated_at",
+    )
     ordering = ("collection", "-pk")
 
     def get_queryset(self, request):
-        return super().get_queryset(request).annotate(passage_count=Count("documents__chunks"))
+        return (
+            super()
+            .get_queryset(request)
+            .exclude(collection__startswith=EVALUATION_PREFIX)
+            .annotate(passage_count=Count("documents__chunks"))
+        )
 
     @admin.display(description=_("passages"), ordering="passage_count")
     def passages(self, version: IndexVersion) -> int:
@@ -43,6 +69,10 @@ class ChunkAdmin(ReadOnlyAdmin):
     search_fields = ("text", "document__title")
     fields = ("document", "position", "start", "end", "heading_path", "text", "token_count")
     ordering = ("document", "position")
+
+    def get_queryset(self, request):
+        chunks = super().get_queryset(request)
+        return chunks.exclude(document__collection__startswith=EVALUATION_PREFIX)
 
     @admin.display(description=_("heading"))
     def place(self, chunk: Chunk) -> str:

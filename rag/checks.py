@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from django.core.checks import Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.utils.module_loading import import_string
 
 from rag import conf
 from rag.embedders.sentence_transformer import looks_like_a_path
 from rag.readiness import index_status
+from rag.stores.base import get_store
 
 TAKES = "It takes a folder, or the name, of a sentence-transformers model."
 
@@ -45,12 +47,27 @@ def check_model_folders(app_configs, **kwargs) -> list[Error]:
 
 
 @register(Tags.database)
-def check_index(app_configs, databases=None, **kwargs) -> list[Warning]:
-    """What should be searchable has an index, built by the configured model."""
+def check_store(app_configs, databases=None, **kwargs) -> list[Error]:
+    """The database has what the configured store of vectors needs."""
     if not databases:
         return []
     try:
-        problem = str(index_status())
+        problem = get_store().problem()
+    except (ImproperlyConfigured, DatabaseError):
+        return []  # told by another check
+    return [Error(problem, id="rag.E003")] if problem else []
+
+
+@register(Tags.database)
+def check_index(app_configs, databases=None, **kwargs) -> list[Warning]:
+    """What should be searchable has an index, built by the configured model and this chunker."""
+    if not databases:
+        return []
+    try:
+        status = index_status()
     except DatabaseError:
         return []  # not migrated yet, which Django says by itself
-    return [Warning(problem, id="rag.W001")] if problem else []
+    return [
+        *(Warning(words, id="rag.W001") for words in status.problems.values()),
+        *(Warning(words, id="rag.W002") for words in status.outdated.values()),
+    ]

@@ -14,8 +14,12 @@ from dataclasses import dataclass
 
 from rag.blocks import LINE_ENDS, Block, sections
 
-VERSION = 1
+VERSION = 2
 TARGET_TOKENS = 200
+# Text that the embedding model does not know is found by its words alone, so what the model reads
+# of it at once sets no limit: Chinese under an English model, a word piece a character.
+UNKNOWN_TARGET_TOKENS = 350
+UNKNOWN_ROOM_TOKENS = 450
 # A passage may grow past the target to take in a short rest that would stand alone badly.
 SHORT_TOKENS = 50
 MARKER_TOKENS = 2  # what a model puts round each text
@@ -62,24 +66,32 @@ class Passage:
 
 def chunker_version() -> str:
     """Return what an index is stamped with: another value means other passages."""
-    return f"{VERSION}:{TARGET_TOKENS}"
+    return f"{VERSION}:{TARGET_TOKENS}:{UNKNOWN_TARGET_TOKENS}"
 
 
 def split_document(
-    text: str, *, title: str, count_tokens: CountTokens, max_tokens: int
+    text: str,
+    *,
+    title: str,
+    count_tokens: CountTokens,
+    max_tokens: int,
+    is_known: bool = True,
 ) -> list[Passage]:
     """Cut Markdown into passages that fit an embedding model, in order and without overlap.
 
     `max_tokens` is what the model reads of one text, markers included. The heading path, which
     begins with the title, is read by the model as well, so it counts; a very long one is cut by
-    the model, at the passage's end.
+    the model, at the passage's end. `is_known` says whether the model knows the text's language.
     """
     parts = list(sections(text, title))
     heading_counts = count_tokens([" › ".join(path) for path, _ in parts])
     passages: list[Passage] = []
     for (path, blocks), heading_count in zip(parts, heading_counts, strict=True):
         room = max(8, max_tokens - MARKER_TOKENS - min(heading_count, HEADING_TOKENS))
-        packer = _Packer(text, count_tokens, target=min(TARGET_TOKENS, room), room=room)
+        target = min(TARGET_TOKENS, room)
+        if not is_known:
+            target, room = UNKNOWN_TARGET_TOKENS, UNKNOWN_ROOM_TOKENS
+        packer = _Packer(text, count_tokens, target=target, room=room)
         for start, end, count in packer.pack(blocks):
             passages.append(Passage(start, end, text[start:end], path, count))
     return passages

@@ -13,8 +13,10 @@ DEFAULTS = {
     "EMBEDDER": "rag.embedders.sentence_transformer.SentenceTransformerEmbedder",
     "EMBEDDING_MODEL": None,
     "STORE": "rag.stores.exact.ExactStore",
-    "RERANKER": "rag.rerankers.base.FusedOrder",
+    "RERANKER": "rag.rerankers.late_interaction.LateInteraction",
     "RERANKER_MODEL": None,
+    "RERANK_SECONDS": 2.0,  # past it the fused order stands
+    "EMBEDDING_PRECISION": "auto",
 }
 
 

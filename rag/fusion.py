@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Where this share of a question is unknown to the embedding model, it has no say any more.
+# Where this share of a text is unknown to the embedding model, it has no say any more.
 UNKNOWN_SHARE_LIMIT = 0.4
 
 
@@ -20,10 +20,14 @@ def score_fusion(scores: Sequence[np.ndarray], weights: Sequence[float]) -> np.n
     """
     fused = np.zeros(len(scores[0]) if scores else 0, dtype=np.float32)
     for values, weight in zip(scores, weights, strict=True):
-        spread = float(values.std()) if len(values) else 0.0
-        if spread > 1e-9:
-            fused += weight * (values - values.mean()) / spread
+        fused += weight * z_scores(values)
     return fused
+
+
+def z_scores(values: np.ndarray) -> np.ndarray:
+    """Return each value's distance from the mean in standard deviations; 0 where all are equal."""
+    spread = float(values.std()) if len(values) else 0.0
+    return (values - values.mean()) / spread if spread > 1e-9 else np.zeros_like(values)
 
 
 def reciprocal_rank_fusion(
@@ -43,10 +47,11 @@ def reciprocal_rank_fusion(
     return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def dense_weight(unknown_share: float) -> float:
-    """Weigh the dense scores by how much of the question the embedding model knows, 0 to 1.
+def dense_weight(*unknown_shares: float) -> float:
+    """Weigh the dense scores by how much the embedding model knows, 0 to 1.
 
     An English model turns Chinese into unknown word pieces; its vectors are noise then and ruin a
-    good BM25. A multilingual model has no unknown pieces and keeps its full weight.
+    good BM25. The worst share counts: a Chinese question full of English names is still Chinese to
+    the passages that answer it. A multilingual model has no unknown pieces and keeps its weight.
     """
-    return max(0.0, 1.0 - unknown_share / UNKNOWN_SHARE_LIMIT)
+    return max(0.0, 1.0 - max(unknown_shares, default=0.0) / UNKNOWN_SHARE_LIMIT)

@@ -1,4 +1,4 @@
-"""Cut, embed and store documents: what a reindex does with those that differ.
+"""Cut and store documents: what a reindex does with those that differ.
 
 Vectors are found again by the hash of model and text, so a passage that stayed as it was is not
 embedded twice, in whichever document or version it stands.
@@ -6,33 +6,31 @@ embedded twice, in whichever document or version it stands.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 from django.db import transaction
 
-from rag import compute
 from rag.chunking import Passage, split_document
 from rag.embedders.base import Embedder
 from rag.errors import RetrievalError
+from rag.fusion import dense_weight
 from rag.index_report import Failure, in_words
-from rag.models import Chunk, ChunkVector, Document, IndexVersion
+from rag.models import Chunk, Document, IndexVersion
 from rag.sources import SourceDocument
-from tracing import Usage, generation
+from rag.vector_writer import (
+    VECTOR_FORMAT,
+    Progress,
+    Superseded,
+    VectorWriter,
+    check_not_superseded,
+    stored_vectors,
+)
 
 logger = logging.getLogger(__name__)
 
-BATCH_SIZE = 16
-# Texts are sorted by length within a window, and stored at its end: what a kill can cost.
-WINDOW_PASSAGES = 256
-
-# Told after each batch: passages done, passages to do, collection.
-Progress = Callable[[int, int, str], None]
-
-
-class Superseded(Exception):
-    """A later run took over this collection; its result stands."""
+STORED_TOGETHER = 500  # passages, whose documents are written in one transaction
+LANGUAGE_SAMPLE_CHARACTERS = 2_000  # enough to tell whether the model knows a text's language
 
 
 @dataclass
@@ -60,44 +58,29 @@ class IndexWriter:
         self.version = version
         self.embedder = embedder
         self.reuse = reuse
-        self.progress = progress
-        self.embedded_count = 0
-        self.stored_count = 0
+        self.vectors = VectorWriter(version, embedder, progress)
+        self.stored_count = 0  # passages
         self.failed: list[tuple[PendingDocument, Failure]] = []
 
     def write(self, documents: list[PendingDocument]) -> None:
-        """Index documents into the version, one transaction each; what fails is in `failed`.
+        """Index documents into the version; what fails is in `failed`.
 
         Raises Superseded when the version was taken away, ModelUnavailable.
         """
         documents = [document for document in documents if self._cut(document)]
-        texts = {
-            known: passage.embedded_text
+        fresh = {
+            known: passage
             for document in documents
             for known, passage in zip(document.hashes, document.passages, strict=True)
         }
         if self.reuse:
-            for known in _stored_hashes(texts):
-                del texts[known]
-        if not texts:  # then no model is needed
-            for document in documents:
-                self._store(document, {})
-            return
-        with generation(
-            "embedding",
-            model=self.embedder.name,
-            input={
-                "text_count": len(texts),
-                "model": self.embedder.name,
-                "sample": next(iter(texts.values()))[:200],
-            },
-        ) as embedding:
-            embedding.usage = Usage(input=_token_count(documents, texts))
-            self._write_in_windows(documents, texts)
-            embedding.output = {
-                "embedding_count": self.embedded_count,
-                "dimension": self.embedder.dimension,
-            }
+            for known in stored_vectors(fresh):
+                del fresh[known]
+        if fresh:  # else no model is needed
+            self.vectors.write(fresh)
+        vector_ids = stored_vectors(known for document in documents for known in document.hashes)
+        for group in _groups(documents):
+            self._store(group, vector_ids)
 
     def _cut(self, document: PendingDocument) -> bool:
         try:
@@ -106,6 +89,7 @@ class IndexWriter:
                 title=document.source.title,
                 count_tokens=self.embedder.count_tokens,
                 max_tokens=self.embedder.max_tokens,
+                is_known=self._knows(document.source.text),
             )
         except RetrievalError:
             raise
@@ -113,90 +97,49 @@ class IndexWriter:
             self._give_up(document, error)
             return False
         document.hashes = [
-            digest(self.embedder.fingerprint, passage.embedded_text)
+            digest(VECTOR_FORMAT, self.embedder.fingerprint, passage.embedded_text)
             for passage in document.passages
         ]
         return True
 
-    def _write_in_windows(self, documents: list[PendingDocument], texts: dict[str, str]) -> None:
-        to_do = len(texts)
-        for window in _windows(documents):
-            fresh = {
-                known: texts.pop(known)
-                for document in window
-                for known in document.hashes
-                if known in texts
-            }
-            vectors: dict[str, np.ndarray] = {}
-            for batch in _batches(fresh):
-                vectors.update(self._embed(batch))
-                self.embedded_count += len(batch)
-                if self.progress:
-                    self.progress(self.embedded_count, to_do, self.version.collection)
-            for document in window:
-                self._store(document, vectors)
+    def _knows(self, text: str) -> bool:
+        return dense_weight(self.embedder.unknown_share(text[:LANGUAGE_SAMPLE_CHARACTERS])) > 0
 
-    def _embed(self, batch: dict[str, str]) -> dict[str, np.ndarray]:
-        """Embed a batch; where it fails, text by text, so that one bad text harms no other."""
-        try:
-            vectors = compute.run_blocking(self.embedder.embed_passages, list(batch.values()))
-            return dict(zip(batch, vectors, strict=True))
-        except RetrievalError:
-            raise
-        except Exception as error:
-            if len(batch) == 1:
-                logger.warning("a passage could not be embedded: %s", in_words(error))
-                return {}
-            return {
-                known: vector
-                for pair in batch.items()
-                for known, vector in self._embed(dict([pair])).items()
-            }
-
-    def _store(self, document: PendingDocument, vectors: dict[str, np.ndarray]) -> None:
+    def _store(self, documents: list[PendingDocument], vector_ids: dict[str, int]) -> None:
+        """Store documents in one transaction; where that fails, each in its own."""
         try:
             with transaction.atomic():
                 check_not_superseded(self.version)
-                self._write_rows(document, vectors)
+                self._write_rows(documents, vector_ids)
         except Superseded:
             raise
         except Exception as error:
-            self._give_up(document, error)
+            if len(documents) == 1:
+                self._give_up(documents[0], error)
+                return
+            for document in documents:
+                self._store([document], vector_ids)
         else:
-            self.stored_count += len(document.passages)
+            self.stored_count += sum(len(document.passages) for document in documents)
 
-    def _write_rows(self, document: PendingDocument, vectors: dict[str, np.ndarray]) -> None:
-        ChunkVector.objects.bulk_create(
-            [
-                ChunkVector(
-                    content_hash=known,
-                    embedder_fingerprint=self.embedder.fingerprint,
-                    dimension=len(vectors[known]),
-                    vector=vectors[known].astype("<f4").tobytes(),
-                )
-                for known in dict.fromkeys(document.hashes)
-                if known in vectors
-            ],
-            update_conflicts=True,
-            unique_fields=["content_hash"],
-            update_fields=["vector", "dimension"],
+    def _write_rows(self, documents: list[PendingDocument], vector_ids: dict[str, int]) -> None:
+        for document in documents:
+            if missing := set(document.hashes) - vector_ids.keys():
+                raise ValueError(f"{len(missing)} of its passages could not be embedded")
+        rows = Document.objects.bulk_create(
+            Document(
+                collection=self.version.collection,
+                key=document.source.key,
+                title=document.source.title,
+                language=document.source.language,
+                content_hash=document.content_hash,
+            )
+            for document in documents
         )
-        found = ChunkVector.objects.filter(content_hash__in=set(document.hashes))
-        ids = dict(found.values_list("content_hash", "pk"))
-        if missing := set(document.hashes) - ids.keys():
-            raise ValueError(f"{len(missing)} of its passages could not be embedded")
-        row = Document.objects.create(
-            collection=self.version.collection,
-            key=document.source.key,
-            title=document.source.title,
-            language=document.source.language,
-            content_hash=document.content_hash,
-        )
-        pairs = zip(document.hashes, document.passages, strict=True)
         Chunk.objects.bulk_create(
             Chunk(
                 document=row,
-                vector_id=ids[known],
+                vector_id=vector_ids[known],
                 position=position,
                 start=passage.start,
                 end=passage.end,
@@ -204,9 +147,12 @@ class IndexWriter:
                 text=passage.text,
                 token_count=passage.token_count,
             )
-            for position, (known, passage) in enumerate(pairs)
+            for row, document in zip(rows, documents, strict=True)
+            for position, (known, passage) in enumerate(
+                zip(document.hashes, document.passages, strict=True)
+            )
         )
-        self.version.documents.add(row)
+        hold(self.version, (row.pk for row in rows))
 
     def _give_up(self, document: PendingDocument, error: Exception) -> None:
         source = document.source
@@ -214,13 +160,15 @@ class IndexWriter:
         failure = Failure(self.version.collection, source.key, source.title, in_words(error))
         self.failed.append((document, failure))
         if document.former_id is not None:
-            self.version.documents.add(document.former_id)
+            hold(self.version, [document.former_id])
 
 
-def check_not_superseded(version: IndexVersion) -> None:
-    """Raise Superseded when a later run has removed the version that is being built."""
-    if not IndexVersion.objects.filter(pk=version.pk).exists():
-        raise Superseded
+def hold(version: IndexVersion, document_ids: Iterable[int]) -> None:
+    """Let a version hold these revisions, which it does not hold yet."""
+    held = IndexVersion.documents.through
+    held.objects.bulk_create(
+        held(indexversion_id=version.pk, document_id=document_id) for document_id in document_ids
+    )
 
 
 def digest(*parts: str) -> str:
@@ -228,39 +176,14 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _token_count(documents: list[PendingDocument], texts: dict[str, str]) -> int:
-    counts = {
-        known: passage.token_count
-        for document in documents
-        for known, passage in zip(document.hashes, document.passages, strict=True)
-    }
-    return sum(counts[known] for known in texts)
-
-
-def _stored_hashes(wanted: Iterable[str]) -> set[str]:
-    ordered = sorted(wanted)
-    found: set[str] = set()
-    for at in range(0, len(ordered), 500):  # SQLite takes a limited number of parameters
-        rows = ChunkVector.objects.filter(content_hash__in=ordered[at : at + 500])
-        found.update(rows.values_list("content_hash", flat=True))
-    return found
-
-
-def _windows(documents: list[PendingDocument]) -> Iterator[list[PendingDocument]]:
-    window: list[PendingDocument] = []
+def _groups(documents: list[PendingDocument]) -> Iterator[list[PendingDocument]]:
+    group: list[PendingDocument] = []
     passage_count = 0
     for document in documents:
-        window.append(document)
+        group.append(document)
         passage_count += len(document.passages)
-        if passage_count >= WINDOW_PASSAGES:
-            yield window
-            window, passage_count = [], 0
-    if window:
-        yield window
-
-
-def _batches(texts: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Batches of texts of like length: a batch costs as much as its longest text."""
-    ordered = sorted(texts.items(), key=lambda pair: len(pair[1]), reverse=True)
-    for at in range(0, len(ordered), BATCH_SIZE):
-        yield dict(ordered[at : at + BATCH_SIZE])
+        if passage_count >= STORED_TOGETHER:
+            yield group
+            group, passage_count = [], 0
+    if group:
+        yield group

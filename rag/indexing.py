@@ -4,13 +4,15 @@ Documents whose title, text, chunker and embedding model are unchanged are share
 version and cost a hash. The rest is written by `index_writer` into the version being built;
 students search the active one until a single transaction switches. What a killed run has embedded
 is found by its hash in the next. Of two runs on one collection the one that began later wins, as
-it has read the newer text.
+it has read the newer text. Who searches in this process has the new version in memory when a run
+returns; other processes load it as they are asked, see `loaded`.
 """
 
 import logging
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -19,16 +21,13 @@ from rag.chunking import chunker_version
 from rag.embedders.base import get_embedder
 from rag.errors import IndexMissing, RetrievalError
 from rag.index_report import Failure, IndexReport, in_words
-from rag.index_writer import (
-    IndexWriter,
-    PendingDocument,
-    Progress,
-    Superseded,
-    check_not_superseded,
-    digest,
-)
-from rag.models import Chunk, ChunkVector, Document, IndexVersion
+from rag.index_writer import IndexWriter, PendingDocument, digest, hold
+from rag.models import EVALUATION_PREFIX, Chunk, Document, IndexVersion
 from rag.sources import DocumentSource, SourceDocument, get_source
+from rag.stamps import stamps
+from rag.stores.base import get_store
+from rag.sweeping import sweep
+from rag.vector_writer import VECTOR_FORMAT, Progress, Superseded, check_not_superseded
 from tracing import trace
 
 logger = logging.getLogger(__name__)
@@ -39,6 +38,7 @@ Status = IndexVersion.Status
 def reindex(
     collections: Iterable[str] | None = None,
     *,
+    source: DocumentSource | None = None,
     full: bool = False,
     dry_run: bool = False,
     activate: bool = True,
@@ -50,10 +50,11 @@ def reindex(
     2. Cut the new and changed ones, reuse the vectors of known passages, embed the others.
     3. Switch to the new version (unless `activate` is False) and remove what no version holds.
 
-    `full` embeds everything anew. A document that cannot be indexed is reported, its former
-    revision stays searchable, and the others go on. Raises ModelUnavailable.
+    `source` supplies the documents in place of the one that the settings name. `full` embeds
+    everything anew. A document that cannot be indexed is reported, its former revision stays
+    searchable, and the others go on. Raises ModelUnavailable.
     """
-    source = get_source()
+    source = source or get_source()
     known = source.collections()
     gone = indexed_collections() - set(known)
     wanted = [*known, *sorted(gone)] if collections is None else list(collections)
@@ -63,7 +64,9 @@ def reindex(
     with trace("reindex", input={"course": wanted, "options": options}, tags=["job"]) as job:
         for collection in wanted:
             if collection in gone:
-                _remove(collection, report)
+                report.removed += _document_count(collection)
+                if not dry_run:
+                    forget(collection)
                 continue
             try:
                 _Run(source, collection, report, progress, **options).run()
@@ -92,12 +95,22 @@ def rollback(collection: str) -> IndexVersion:
         versions.filter(status=Status.ACTIVE).update(status=Status.RETIRED)
         previous.status, previous.activated_at = Status.ACTIVE, timezone.now()
         previous.save(update_fields=["status", "activated_at"])
+        transaction.on_commit(partial(_load_here, collection))
     return previous
 
 
+def forget(collection: str) -> None:
+    """Remove a collection with all its versions, passages and vectors."""
+    with transaction.atomic():
+        IndexVersion.objects.filter(collection=collection).delete()
+        Document.objects.filter(collection=collection).delete()
+    sweep(collection)
+
+
 def indexed_collections() -> set[str]:
-    """Return the collections that have an index, in whatever state."""
-    return set(IndexVersion.objects.values_list("collection", flat=True).distinct())
+    """Return the collections that have an index, in whatever state; labelled sets are none."""
+    versions = IndexVersion.objects.exclude(collection__startswith=EVALUATION_PREFIX)
+    return set(versions.values_list("collection", flat=True).distinct())
 
 
 class _Run:
@@ -129,21 +142,28 @@ class _Run:
         kept, pending = self._compare(active)
         if self.dry_run:
             return
-        self.versions.filter(status=Status.BUILDING).delete()  # killed, or of an older text
         if pending or not self._is_all_of(active, kept):
-            version = self.versions.create(
-                collection=self.collection,
-                embedder_name=self.embedder.name,
-                embedder_fingerprint=self.embedder.fingerprint,
-                chunker_version=chunker_version(),
-            )
-            version.documents.add(*kept)
+            version = self._begin(kept)
             self._write(version, pending)
             if self._is_all_of(active, version.documents.values_list("pk", flat=True)):
                 version.delete()  # all that was to change has failed
             elif self.activate:
+                self._make_ready(version)
                 self._switch_to(version)
-        _sweep(self.collection)
+        else:
+            self._end_older_runs()
+        sweep(self.collection)
+
+    def _begin(self, kept: list[int]) -> IndexVersion:
+        with transaction.atomic():  # so that nobody sweeps what a killed run has embedded
+            self._end_older_runs()
+            version = self.versions.create(collection=self.collection, **stamps(self.embedder))
+            hold(version, kept)
+        return version
+
+    def _end_older_runs(self) -> None:
+        """Take over from runs that were killed, and from one that has read an older text."""
+        self.versions.filter(status=Status.BUILDING).delete()
 
     def _compare(self, active: IndexVersion | None) -> tuple[list[int], list[PendingDocument]]:
         """Count what differs; return the revisions to keep and the documents to index."""
@@ -183,6 +203,7 @@ class _Run:
 
     def _content_hash(self, document: SourceDocument) -> str:
         return digest(
+            VECTOR_FORMAT,
             self.embedder.fingerprint,
             chunker_version(),
             document.language,
@@ -205,8 +226,8 @@ class _Run:
             writer.write(pending)
         finally:
             report = self.report
-            report.embedded_chunks += writer.embedded_count
-            report.reused_chunks += max(0, writer.stored_count - writer.embedded_count)
+            report.embedded_chunks += writer.vectors.embedded_count
+            report.reused_chunks += max(0, writer.stored_count - writer.vectors.embedded_count)
             for document, failure in writer.failed:
                 report.failures.append(failure)
                 if document.former_id is None:
@@ -214,30 +235,35 @@ class _Run:
                 else:
                     report.changed -= 1
 
-    def _switch_to(self, version: IndexVersion) -> None:
+    def _make_ready(self, version: IndexVersion) -> None:
         chunks = Chunk.objects.filter(document__versions=version)
-        dimension = chunks.values_list("vector__dimension", flat=True).first()
+        dimension = next(iter(chunks.values_list("vector__dimension", flat=True)[:1]), 0)
+        self.versions.filter(pk=version.pk).update(dimension=dimension)
+        try:
+            get_store().prepare(version.pk)
+        except IndexVersion.DoesNotExist as error:
+            raise Superseded from error
+
+    def _switch_to(self, version: IndexVersion) -> None:
         with transaction.atomic():
             check_not_superseded(version)
             self.versions.filter(status=Status.RETIRED).delete()
             self.versions.filter(status=Status.ACTIVE).update(status=Status.RETIRED)
             self.versions.filter(pk=version.pk).update(
-                status=Status.ACTIVE, activated_at=timezone.now(), dimension=dimension or 0
+                status=Status.ACTIVE, activated_at=timezone.now()
             )
+            transaction.on_commit(partial(_load_here, self.collection))
 
 
-def _remove(collection: str, report: IndexReport) -> None:
-    documents = Document.objects.filter(collection=collection)
-    report.removed += documents.values("key").distinct().count()
-    if report.is_dry_run:
-        return
-    with transaction.atomic():
-        IndexVersion.objects.filter(collection=collection).delete()
-        documents.delete()
-    _sweep(collection)
+def _load_here(collection: str) -> None:
+    """Have the active version in memory, if the one before it is: who runs this may search."""
+    from rag import loaded  # with the libraries of lexical search, which indexing does not need
+
+    try:
+        loaded.follow_switch(collection)
+    except Exception:
+        logger.exception("the index of %s is not in memory yet; who asks loads it", collection)
 
 
-def _sweep(collection: str) -> None:
-    """Remove the revisions that no version holds, then the vectors that no passage uses."""
-    Document.objects.filter(collection=collection, versions__isnull=True).delete()
-    ChunkVector.objects.filter(chunks__isnull=True).delete()
+def _document_count(collection: str) -> int:
+    return Document.objects.filter(collection=collection).values("key").distinct().count()

@@ -1,8 +1,9 @@
 """BM25 over the passages of one index version, in memory.
 
 Each run of script is cut in its own way, so that mixed text works: Latin words are stemmed,
-identifiers are found whole and by their parts, Chinese is cut by jieba's search mode and into
-character pairs as well, which finds what jieba cuts differently in question and passage.
+identifiers are found whole and by their parts, Chinese is made simplified, cut by jieba's search
+mode and into character pairs as well, which finds what jieba cuts differently in question and
+passage.
 """
 
 import functools
@@ -11,17 +12,16 @@ import re
 import threading
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import bm25s
 import numpy as np
+import opencc
 import Stemmer
 from django.conf import settings
 
-# It sets its own level, and would report every index it builds.
-logging.getLogger("bm25s").setLevel(logging.WARNING)
+from rag.bm25 import Bm25, Vocabulary, WordCounts
 
 # Words that name no subject. They count little in BM25 anyway; for coverage they must not count.
 _STOP_WORDS = frozenset(
@@ -40,6 +40,8 @@ _ASKING = re.compile(
     "什么样|为什么|什么是|是什么|有什么|什么|怎么样|怎么|怎样|如何|为何|哪个|哪些|哪里|哪儿|哪年|"
     "多少|请问|是谁|谁|何时|何|吗|呢"
 )
+# Jieba joins them to their neighbours where it knows no better: 根是怎样… begins with 根是.
+_FUNCTION_CHARACTERS = re.compile("[的是在了和与及或被把对从于之其所并也都就而但我你他她它这那]")
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _KANA_HANGUL = r"\u3040-\u30ff\uac00-\ud7af"
 _RUNS = re.compile(
@@ -63,43 +65,43 @@ class LexicalIndex:
     """The BM25 index of a list of texts; rows are numbered as the texts were given."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        tokenised = [tokens(text) for text in texts]
-        self.size = len(tokenised)
-        self._bm25 = None
-        if any(tokenised):
-            self._bm25 = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
-            self._bm25.index(tokenised, show_progress=False)
-            matches = np.diff(self._bm25.scores["indptr"])
-            self._rarity = np.log1p((self.size - matches + 0.5) / (matches + 0.5))
+        vocabulary = Vocabulary()
+        self._bm25 = Bm25(vocabulary, [vocabulary.count(tokens(text)) for text in texts])
+        self.size = self._bm25.size
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, counted: Sequence[WordCounts]) -> "LexicalIndex":
+        """Index texts whose `tokens` the vocabulary has counted before."""
+        index = cls.__new__(cls)
+        index._bm25 = Bm25(vocabulary, counted)
+        index.size = index._bm25.size
+        return index
 
     def scores(self, question: str) -> LexicalScores:
         """Score every passage against a question; all zero where no word is known."""
+        question = simplified(question)
         asked = tokens(_ASKING.sub(" ", question)) or tokens(question)
-        bm25 = np.zeros(self.size, dtype=np.float32)
+        bm25 = self._bm25.scores(asked)
         coverage = np.zeros(self.size, dtype=np.float32)
-        if self._bm25 is None or not asked:
-            return LexicalScores(bm25, coverage)
-        known = [token for token in asked if token in self._bm25.vocab_dict]
-        if known:
-            bm25 = self._bm25.get_scores(known)
-        telling = dict.fromkeys(tokens(question, with_pairs=False)).keys() - _STEMMED_STOP_WORDS
-        unseen = float(np.log1p((self.size + 0.5) / 0.5))
+        telling = _telling(question)
         total = 0.0
         for token in telling:
-            column = self._bm25.vocab_dict.get(token)
-            if column is None:
-                total += unseen
-                continue
-            total += self._rarity[column]
-            first, last = self._bm25.scores["indptr"][column : column + 2]
-            coverage[self._bm25.scores["indices"][first:last]] += self._rarity[column]
+            rarity = self._bm25.rarity(token)
+            total += rarity
+            np.add.at(coverage, self._bm25.rows_with(token), rarity)
         return LexicalScores(bm25, coverage / total if total else coverage)
 
 
-def tokens(text: str, *, with_pairs: bool = True) -> list[str]:
+def _telling(question: str) -> set[str]:
+    """Return the words that a passage should hold to cover a question."""
+    plain = _FUNCTION_CHARACTERS.sub(" ", _ASKING.sub(" ", question))
+    return set(tokens(plain)) - _STEMMED_STOP_WORDS
+
+
+def tokens(text: str) -> list[str]:
     """Cut a text of any script into the words that BM25 counts.
 
-    `with_pairs` adds every pair of neighbouring Chinese characters to the words.
+    Chinese gives its words and every pair of neighbouring characters.
     """
     found: list[str] = []
     for run in _RUNS.finditer(unicodedata.normalize("NFKC", text)):
@@ -110,12 +112,18 @@ def tokens(text: str, *, with_pairs: bool = True) -> list[str]:
             found.append(word.lower())
         else:
             if kind == "han":
+                word = simplified(word)
                 found.extend(_jieba().cut_for_search(word))
-            if len(word) > 1 and (with_pairs or kind == "pairs"):
+            if len(word) > 1:
                 found.extend(word[i : i + 2] for i in range(len(word) - 1))
             elif kind == "pairs":
                 found.append(word)
     return found
+
+
+def simplified(text: str) -> str:
+    """Turn traditional Chinese characters into simplified ones; all else stays."""
+    return _converter().convert(text)
 
 
 def _words(word: str) -> list[str]:
@@ -149,6 +157,11 @@ def _stemmed(word: str) -> str:
 
 
 _STEMMED_STOP_WORDS = _STOP_WORDS | {_stemmed(word) for word in _STOP_WORDS}
+
+
+@functools.cache
+def _converter() -> opencc.OpenCC:
+    return opencc.OpenCC("t2s")
 
 
 @functools.cache

@@ -1,43 +1,37 @@
 """The index version that a collection is searched in, held in memory.
 
 Which version is active is asked of the database at every search, one short query, so that a switch
-made by another process is seen at once. Loading happens once per version, in a thread of its own.
+made by another process is seen at once. One thread, the lane LOADING, does all the loading. While
+it loads a new version, searches are answered from the one before: who may read which document is
+decided at query time, so nothing is shown that should not be.
 """
 
+import functools
 import logging
 import threading
+import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 
 from rag import compute
+from rag.bm25 import Vocabulary
 from rag.embedders.base import Embedder, get_embedder
 from rag.errors import IndexMismatch, IndexMissing
+from rag.index_loader import DocumentId, LoadedDocument, StoredPassage, load_documents
 from rag.lexical import LexicalIndex
-from rag.models import Chunk, IndexVersion
+from rag.models import EVALUATION_PREFIX, IndexVersion, TokenBasis
 from rag.rerankers.base import get_reranker
+from rag.stamps import check_usable
 from rag.stores.base import Vectors, get_store
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class StoredPassage:
-    """A passage as it was indexed."""
-
-    chunk_id: int
-    document_key: str
-    title: str
-    heading_path: tuple[str, ...]
-    text: str
-    start: int
-    end: int
-
-    @property
-    def embedded_text(self) -> str:
-        return f"{' › '.join(self.heading_path)}\n{self.text}"
+# For how long a version that is no longer active may answer while the next one is loaded.
+FORMER_SERVES_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +45,11 @@ class LoadedIndex:
     chunk_ids: np.ndarray  # int64 (passages,), ascending
     lexical: LexicalIndex
     vectors: Vectors
+    basis: np.ndarray | None  # for token vectors; None where the model has none
+    unknown_shares: np.ndarray  # float32 (passages,): of word pieces that the model does not know
+    # What the version after this one can take over.
+    documents: dict[DocumentId, LoadedDocument] = field(repr=False)
+    vocabulary: Vocabulary = field(repr=False)
 
     def is_of(self, version: IndexVersion, embedder: Embedder) -> bool:
         return (
@@ -64,28 +63,52 @@ class LoadedIndex:
 
     def allowed_rows(self, keys: Collection[str] | None) -> np.ndarray:
         """Return bool (passages,): whether each passage lies in one of these documents."""
+        numbers, document_of_row = self._documents_of_rows
         if keys is None:
             return np.ones(len(self.passages), dtype=bool)
-        wanted = frozenset(keys)
-        return np.array([passage.document_key in wanted for passage in self.passages], dtype=bool)
+        allowed = np.zeros(len(numbers), dtype=bool)
+        allowed[[numbers[key] for key in keys if key in numbers]] = True
+        return allowed[document_of_row]
+
+    @functools.cached_property
+    def _documents_of_rows(self) -> tuple[dict[str, int], np.ndarray]:
+        """A number for each document's key, and the number of each row's document."""
+        numbers: dict[str, int] = {}
+        rows = [numbers.setdefault(one.document_key, len(numbers)) for one in self.passages]
+        return numbers, np.array(rows, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class _Switch:
+    """A version that is being loaded while the one before answers."""
+
+    version_id: int
+    noticed_at: float
+    loading: Future
 
 
 _loaded: dict[str, LoadedIndex] = {}  # by collection
-_loading: dict[str, threading.Lock] = {}
+_switches: dict[str, _Switch] = {}
 _lock = threading.Lock()
 
 
 async def active_index(collection: str) -> LoadedIndex:
-    """Return the active index of a collection. Raises IndexMissing or IndexMismatch."""
+    """Return the active index of a collection, or for a moment the one before it.
+
+    Raises IndexMissing or IndexMismatch.
+    """
     for _attempt in range(3):
-        version = await IndexVersion.objects.filter(
-            collection=collection, status=IndexVersion.Status.ACTIVE
-        ).afirst()
+        version = await _active_versions(collection).afirst()
+        embedder = get_embedder()
         if version is None:
-            raise _missing(collection)
+            _loaded.pop(collection, None)
+            check_usable(collection, None, embedder)
         found = _loaded.get(collection)
-        if found is not None and found.is_of(version, get_embedder()):
-            return found
+        if found is not None:
+            if found.is_of(version, embedder):
+                return found
+            if await _serves_while_loading(found, version, embedder):
+                return found
         try:
             return await compute.run(load, version, lane=compute.Lane.LOADING)
         except IndexVersion.DoesNotExist:
@@ -93,35 +116,29 @@ async def active_index(collection: str) -> LoadedIndex:
     raise IndexMissing(f"The search index of “{collection}” changes faster than it can be loaded.")
 
 
-def check_usable(collection: str, version: IndexVersion | None, embedder: Embedder) -> None:
-    """Raise IndexMissing or IndexMismatch, in words, unless this version can be searched."""
-    if version is None:
-        raise _missing(collection)
-    if version.embedder_fingerprint != embedder.fingerprint:
-        raise IndexMismatch(
-            f"The search index of “{collection}” was built with {version.embedder_name}, but "
-            f"{embedder.name} is configured now (EMBEDDING_MODEL), or its files have changed. "
-            f"Run: manage.py reindex --course {collection}"
-        )
+def follow_switch(collection: str) -> None:
+    """Load the active version, where the one before it is in memory; returns when it is there.
 
-
-def _missing(collection: str) -> IndexMissing:
-    return IndexMissing(
-        f"“{collection}” has no search index yet. Run: manage.py reindex --course {collection}"
-    )
+    For the process that switches: it knows first, and its next search sees what it wrote.
+    """
+    version = _active_versions(collection).first()
+    if version is not None and collection in _loaded:
+        compute.run_blocking(load, version, lane=compute.Lane.LOADING)
 
 
 def load(version: IndexVersion) -> LoadedIndex:
-    """Load a version into memory, once however many threads ask. Raises IndexMismatch."""
+    """Load a version into memory, unless it is; for the lane LOADING.
+
+    Raises IndexMismatch, and IndexVersion.DoesNotExist once the version is no longer active.
+    """
     embedder = get_embedder()
-    with _lock:
-        loading = _loading.setdefault(version.collection, threading.Lock())
-    with loading:
-        found = _loaded.get(version.collection)
-        if found is None or not found.is_of(version, embedder):
-            check_usable(version.collection, version, embedder)
-            found = _loaded[version.collection] = _read(version, embedder)
-        return found
+    former = _loaded.get(version.collection)
+    if former is not None and former.is_of(version, embedder):
+        return former
+    _active_versions(version.collection).get(pk=version.pk)
+    check_usable(version.collection, version, embedder)
+    found = _loaded[version.collection] = _read(version, embedder, former)
+    return found
 
 
 def warm_up() -> None:
@@ -130,39 +147,61 @@ def warm_up() -> None:
     Takes about ten seconds: call it in a thread of its own. A collection that cannot be searched
     will say so when it is asked. Raises ModelUnavailable.
     """
-    compute.run_blocking(get_embedder().embed_question, "warm-up", lane=compute.Lane.QUESTIONS)
+    compute.run_blocking(get_embedder().encode_questions, ["warm-up"], lane=compute.Lane.QUESTIONS)
     compute.run_blocking(get_reranker().warm_up, lane=compute.Lane.QUESTIONS)
     compute.run_blocking(load_all, lane=compute.Lane.LOADING)
 
 
 def load_all() -> None:
-    """Load every active version that can be searched."""
-    for version in IndexVersion.objects.filter(status=IndexVersion.Status.ACTIVE):
+    """Load every course's active version that can be searched."""
+    active = IndexVersion.objects.filter(status=IndexVersion.Status.ACTIVE)
+    for version in active.exclude(collection__startswith=EVALUATION_PREFIX):
         try:
             load(version)
         except (IndexMismatch, IndexVersion.DoesNotExist) as problem:
             logger.warning("not loaded: %s", problem)
 
 
-def _read(version: IndexVersion, embedder: Embedder) -> LoadedIndex:
-    version.refresh_from_db(fields=["status"])  # raises DoesNotExist once it was removed
-    rows = (
-        Chunk.objects.filter(document__versions=version)
-        .order_by("pk")
-        .values_list(
-            "pk", "document__key", "document__title", "heading_path", "text", "start", "end"
-        )
+def _active_versions(collection: str):
+    return IndexVersion.objects.filter(collection=collection, status=IndexVersion.Status.ACTIVE)
+
+
+async def _serves_while_loading(
+    found: LoadedIndex, version: IndexVersion, embedder: Embedder
+) -> bool:
+    """Have the new version loaded; say whether the one in memory may answer meanwhile."""
+    if found.embedder is not embedder or version.embedder_fingerprint != embedder.fingerprint:
+        return False
+    with _lock:
+        switch = _switches.get(version.collection)
+        if switch is None or switch.version_id != version.pk:
+            loading = compute.submit(load, version, lane=compute.Lane.LOADING)
+            switch = _switches[version.collection] = _Switch(version.pk, time.monotonic(), loading)
+    if switch.loading.done() or time.monotonic() > switch.noticed_at + FORMER_SERVES_SECONDS:
+        return False  # it is there now, or who waits is told why not
+    # Once it is removed, its vectors may be gone from a store that reads them from the database.
+    kept = IndexVersion.objects.filter(pk=found.version_id, created_at=found.created_at)
+    return await kept.aexists()
+
+
+def _read(version: IndexVersion, embedder: Embedder, former: LoadedIndex | None) -> LoadedIndex:
+    known, vocabulary = (former.documents, former.vocabulary) if former else ({}, Vocabulary())
+    documents = load_documents(version, known, vocabulary)
+    rows = sorted(
+        (row for document in documents.values() for row in document),
+        key=lambda row: row.passage.chunk_id,
     )
-    passages = tuple(
-        StoredPassage(pk, key, title, tuple(path), text, start, end)
-        for pk, key, title, path, text, start, end in rows
-    )
+    basis = TokenBasis.objects.filter(embedder_fingerprint=embedder.fingerprint).first()
     return LoadedIndex(
         version_id=version.pk,
         created_at=version.created_at,
         embedder=embedder,
-        passages=passages,
-        chunk_ids=np.array([passage.chunk_id for passage in passages], dtype=np.int64),
-        lexical=LexicalIndex(passage.embedded_text for passage in passages),
+        passages=tuple(row.passage for row in rows),
+        chunk_ids=np.array([row.passage.chunk_id for row in rows], dtype=np.int64),
+        lexical=LexicalIndex.of(vocabulary, [row.words for row in rows]),
         vectors=get_store().open(version.pk),
+        basis=None if basis is None else basis.as_array(),
+        unknown_shares=np.array([row.unknown_share for row in rows], dtype=np.float32),
+        documents=documents,
+        vocabulary=vocabulary,
     )

@@ -9,6 +9,9 @@ import numpy as np
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+# Begins the names of collections that are no course: labelled sets, indexed to be measured.
+EVALUATION_PREFIX = "evaluation:"
+
 
 class Document(models.Model):
     """One revision of a document. Never changed after it was written; chunks hold its text."""
@@ -37,6 +40,10 @@ class ChunkVector(models.Model):
     embedder_fingerprint = models.CharField(_("embedding model"), max_length=64)
     dimension = models.PositiveIntegerField(_("dimension"))
     vector = models.BinaryField(_("vector"))  # float32, little endian, length one
+    # Of the text's word pieces, 0 to 1: what the model does not know. Its vector is noise at 1.
+    unknown_share = models.FloatField(_("unknown share"), default=0.0)
+    # Compact, see late_interaction: int8, 64 a token. Null where the model has no token vectors.
+    token_vectors = models.BinaryField(_("token vectors"), null=True)
 
     class Meta:
         verbose_name = _("vector")
@@ -48,6 +55,28 @@ class ChunkVector(models.Model):
     def as_array(self) -> np.ndarray:
         """Return the vector as float32 of shape (dimension,)."""
         return np.frombuffer(self.vector, dtype="<f4")
+
+
+class TokenBasis(models.Model):
+    """The projection that makes an embedding model's token vectors compact.
+
+    Kept, not computed again: eigenvectors may turn their signs from one machine to the next.
+    """
+
+    embedder_fingerprint = models.CharField(_("embedding model"), max_length=64, unique=True)
+    dimension = models.PositiveIntegerField(_("dimension"))  # of the compact vectors
+    basis = models.BinaryField(_("basis"))  # float32, little endian, (model's dimension, dimension)
+
+    class Meta:
+        verbose_name = _("token basis")
+        verbose_name_plural = _("token bases")
+
+    def __str__(self) -> str:
+        return self.embedder_fingerprint[:12]
+
+    def as_array(self) -> np.ndarray:
+        """Return the basis as float32 of shape (model's dimension, dimension)."""
+        return np.frombuffer(self.basis, dtype="<f4").reshape(-1, self.dimension)
 
 
 class Chunk(models.Model):
@@ -91,6 +120,7 @@ class IndexVersion(models.Model):
     )
     embedder_name = models.CharField(_("embedding model"), max_length=300)
     embedder_fingerprint = models.CharField(_("model fingerprint"), max_length=64)
+    embedder_revision = models.CharField(_("model revision"), max_length=64, blank=True)
     dimension = models.PositiveIntegerField(_("dimension"), default=0)
     normalisation = models.CharField(_("normalisation"), max_length=10, default="l2")
     chunker_version = models.CharField(_("chunker"), max_length=40)

@@ -3,12 +3,14 @@
 Pure computing: no database, no model, no tracing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rag.fusion import score_fusion
+from rag.embedders.base import Encoding
+from rag.fusion import dense_weight, score_fusion
+from rag.lexical import LexicalScores
 from rag.loaded import LoadedIndex, StoredPassage
 
 POOL = 50  # how many each ranker proposes
@@ -27,41 +29,97 @@ class Ranked:
     coverage: float  # share of the question's words, by rarity, that the passage holds
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """What both rankers propose, best first by the fused score.
+
+    `rest` are passages that neither proposed among its best, in a plausible order: for those who
+    ask for more than is ever reranked.
+    """
+
+    candidates: list[Ranked]
+    dense_weight: float  # 0 to 1: how far the embedding model was heard
+    rest: list[Ranked]
+
+
 def rank(
     index: LoadedIndex,
     question: str,
-    vector: np.ndarray,
+    encoding: Encoding,
     *,
-    dense_weight: float,
     keys: Collection[str] | None,
     pool: int = POOL,
-) -> list[Ranked]:
-    """Return the candidates of both rankers, best first by their fused score."""
-    lexical = index.lexical.scores(question)
-    matching = np.flatnonzero(index.allowed_rows(keys) & (lexical.bm25 > 0))
-    best = np.lexsort((matching, -lexical.bm25[matching]))[:pool]
-    lexical_rows = matching[best].tolist()
-    dense_rows: list[int] = []
-    if dense_weight > 0:
-        nearest, _ = index.vectors.nearest(vector, limit=pool, keys=keys)
-        dense_rows = index.rows_of(nearest).tolist()
+    at_least: int = 0,
+) -> Ranking:
+    """Rank for one question; `at_least` wishes for so many passages, candidates and rest.
 
-    rows = np.array(sorted({*lexical_rows, *dense_rows}), dtype=np.int64)
+    An embedding model that is not heard proposes no candidates; in the rest it has its places.
+    """
+    lexical = index.lexical.scores(question)
+    reach = max(pool, at_least)
+    lexical_rows = _best(np.where(index.allowed_rows(keys), lexical.bm25, 0.0), reach)
+    weight = dense_weight(
+        encoding.unknown_share,
+        float(index.unknown_shares[lexical_rows[:pool]].mean()) if len(lexical_rows) else 0.0,
+    )
+    dense_rows = np.zeros(0, dtype=np.int64)
+    if weight > 0 or at_least > pool:
+        nearest, _ = index.vectors.nearest(encoding.vector, limit=reach, keys=keys)
+        dense_rows = index.rows_of(nearest)
+
+    rows = np.union1d(lexical_rows[:pool], dense_rows[: pool if weight > 0 else 0])
+    ranked = list(_ranked(index, lexical, encoding, weight, rows, lexical_rows, dense_rows))
+    rest: list[Ranked] = []
+    if at_least > len(rows):
+        others = np.setdiff1d(np.union1d(lexical_rows, dense_rows), rows)
+        rest = list(
+            _ranked(
+                index,
+                lexical,
+                encoding,
+                weight,
+                others,
+                lexical_rows,
+                dense_rows,
+                after=len(rows),
+            )
+        )
+    return Ranking(ranked, weight, rest)
+
+
+def _best(scores: np.ndarray, limit: int) -> np.ndarray:
+    """Return the rows of the highest scores above 0, best first; equal ones in order of row."""
+    rows = np.flatnonzero(scores > 0)
+    if len(rows) > limit:
+        worst = np.partition(scores[rows], len(rows) - limit)[len(rows) - limit]
+        rows = rows[scores[rows] >= worst]
+    return rows[np.lexsort((rows, -scores[rows]))][:limit]
+
+
+def _ranked(
+    index: LoadedIndex,
+    lexical: LexicalScores,
+    encoding: Encoding,
+    weight: float,
+    rows: np.ndarray,
+    lexical_rows: Sequence[int],
+    dense_rows: Sequence[int],
+    after: int = 0,
+) -> Iterator[Ranked]:
     if not len(rows):
-        return []
-    similarities = index.vectors.similarities(vector, index.chunk_ids[rows])
-    fused = score_fusion([lexical.bm25[rows], similarities], [1.0, dense_weight])
-    lexical_positions = {row: place for place, row in enumerate(lexical_rows, start=1)}
-    dense_positions = {row: place for place, row in enumerate(dense_rows, start=1)}
-    return [
-        Ranked(
-            passage=index.passages[rows[at]],
+        return
+    similarities = index.vectors.similarities(encoding.vector, index.chunk_ids[rows])
+    fused = score_fusion([lexical.bm25[rows], similarities], [1.0, weight])
+    lexical_positions = {int(row): place for place, row in enumerate(lexical_rows, start=1)}
+    dense_positions = {int(row): place for place, row in enumerate(dense_rows, start=1)}
+    for place, at in enumerate(np.lexsort((rows, -fused)).tolist(), start=after + 1):
+        row = int(rows[at])
+        yield Ranked(
+            passage=index.passages[row],
             fused_position=place,
             fused_score=float(fused[at]),
-            lexical_position=lexical_positions.get(int(rows[at])),
-            dense_position=dense_positions.get(int(rows[at])),
+            lexical_position=lexical_positions.get(row),
+            dense_position=dense_positions.get(row),
             similarity=float(similarities[at]),
-            coverage=float(lexical.coverage[rows[at]]),
+            coverage=float(lexical.coverage[row]),
         )
-        for place, at in enumerate(np.lexsort((rows, -fused)), start=1)
-    ]

@@ -5,29 +5,40 @@ the same twice. What each step saw and did is recorded: span `retrieve`, holding
 `embedding` and span `rerank`. Errors are drawn in errors.py.
 """
 
+import asyncio
+import logging
 import math
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from asgiref.sync import async_to_sync
 
-from rag import compute
+from rag import compute, conf, late_interaction
+from rag.compute import Lane
 from rag.duplicates import distinct
-from rag.embedders.base import Embedder
-from rag.fusion import dense_weight
-from rag.loaded import active_index
-from rag.ranking import Ranked, rank
-from rag.rerankers.base import Candidate, Reranker, get_reranker
+from rag.embedders.base import Embedder, Encoding, get_embedder
+from rag.errors import ComputeTimeout
+from rag.loaded import LoadedIndex, active_index
+from rag.ranking import Ranked, Ranking, rank
+from rag.rerankers.base import Candidate, Question, Reranker, get_reranker
 from tracing import Usage, generation, span
 
+logger = logging.getLogger(__name__)
+
 QUESTION_CHARACTERS = 4_000  # what lies beyond is not searched for
-# Set by hand on two labelled sets with half of their articles taken out: at 0.35 about one in
-# twenty answerable questions is called weak, and most of those whose article is gone.
+# Set on two labelled sets, each question asked with its article there and with it taken out: at
+# 0.35 one answerable question in forty (English) or twenty (Chinese, under a model that does not
+# know it) is called weak, and nine and eight in ten of those whose article is gone.
 WEAK_BELOW = 0.35
 CONFIDENT_FROM = 3  # of the best passages, the surest one counts
+# Copies are looked for among so many passages for each one wanted; the comparison is quadratic.
+COPIES_WITHIN = 5
+MOST_COMPARED = 50  # who asks for hundreds of passages would wait for seconds
+CANDIDATES_RECORDED = 30  # in the trace: the best before and the best after the rerank
 
 
 @dataclass(frozen=True)
@@ -76,14 +87,14 @@ async def search(
     """
     question = _clean(question)
     with span("retrieve", input={"query": question, "collection": collection}) as found:
-        index = await active_index(collection)
-        if not question or not index.passages:
+        index, encoding = await _index_and_encoding(collection, question)
+        if encoding is None or not index.passages:
             found.output = {"passages": [], "is_weak": True}
             return SearchResult([], is_weak=True)
-        vector, weight = await _embed(index.embedder, question)
-        ranking = partial(rank, index, question, vector, dense_weight=weight, keys=keys)
-        ranked = await compute.run(ranking)
-        result = await _rerank(get_reranker(), question, ranked, weight, limit)
+        ranking = await compute.run(
+            partial(rank, index, question, encoding, keys=keys, at_least=limit), lane=Lane.RANKING
+        )
+        result = await _rerank(get_reranker(), index, question, encoding, ranking, limit)
         found.output = {
             "passages": [
                 {
@@ -98,7 +109,9 @@ async def search(
             ],
             "is_weak": result.is_weak,
         }
-        found.metadata.update(index_version=index.version_id, dense_weight=round(weight, 3))
+        found.metadata.update(
+            index_version=index.version_id, dense_weight=round(ranking.dense_weight, 3)
+        )
         return result
 
 
@@ -112,68 +125,133 @@ def _clean(question: str) -> str:
     return re.sub(r"\s+", " ", text).strip()[:QUESTION_CHARACTERS]
 
 
-async def _embed(embedder: Embedder, question: str) -> tuple[np.ndarray, float]:
+async def _index_and_encoding(
+    collection: str, question: str
+) -> tuple[LoadedIndex, Encoding | None]:
+    """Encode the question while the database says which index is active."""
+    if not question:
+        return await active_index(collection), None
+    encoding = asyncio.create_task(_encode(get_embedder(), question))
+    try:
+        index = await active_index(collection)
+    except BaseException:
+        encoding.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await encoding
+        raise
+    return index, await encoding
+
+
+async def _encode(embedder: Embedder, question: str) -> Encoding:
     with generation(
         "embedding",
         model=embedder.name,
         input={"text_count": 1, "model": embedder.name, "sample": question[:200]},
     ) as embedding:
-        vector, unknown_share, token_count = await compute.run(_embed_now, embedder, question)
-        embedding.output = {"embedding_count": 1, "dimension": len(vector)}
-        embedding.usage = Usage(input=token_count)
-    return vector, dense_weight(unknown_share)
-
-
-def _embed_now(embedder: Embedder, question: str) -> tuple[np.ndarray, float, int]:
-    [token_count] = embedder.count_tokens([question])
-    unknown_share = embedder.unknown_share(question)
-    token_count = min(token_count, embedder.max_tokens)
-    return embedder.embed_question(question), unknown_share, token_count
+        encoding = await compute.run_together(embedder.encode_questions, question)
+        embedding.output = {"embedding_count": 1, "dimension": len(encoding.vector)}
+        embedding.usage = Usage(input=encoding.token_count)
+    return encoding
 
 
 async def _rerank(
-    reranker: Reranker, question: str, ranked: list[Ranked], weight: float, limit: int
+    reranker: Reranker,
+    index: LoadedIndex,
+    text: str,
+    encoding: Encoding,
+    ranking: Ranking,
+    limit: int,
 ) -> SearchResult:
-    candidates = ranked[: max(reranker.depth, limit)]
-    with span(
-        "rerank",
-        input={
-            "query": question,
-            "result_count": len(candidates),
-            "candidates": [_as_candidate(one) for one in candidates],
-        },
-    ) as reranked:
-        reranked.metadata.update(model=reranker.name)
-        seen = [
-            Candidate(one.passage.chunk_id, one.passage.embedded_text, one.fused_score)
-            for one in candidates
-        ]
-        scores = await compute.run(reranker.score, question, seen) if seen else np.zeros(0)
+    candidates = ranking.candidates[: reranker.depth]
+    with span("rerank", input={"query": text, "result_count": len(candidates)}) as reranked:
+        reranked.metadata["model"] = reranker.name
+        scores = _fused(candidates)
+        deadline = float(conf.setting("RERANK_SECONDS"))
+        try:
+            if candidates:
+                question = _question(index, text, encoding, ranking.dense_weight, reranker)
+                scoring = partial(_score, reranker, index, question, candidates)
+                scores = await compute.run(scoring, lane=Lane.RERANKING, deadline_seconds=deadline)
+        except Exception as error:  # whatever a model does: the fused order stands
+            _give_up(reranked, error, deadline)
         order = np.argsort(-scores, kind="stable").tolist()
-        texts = [candidates[at].passage.text for at in order]
-        kept = set(distinct(texts, limit=limit))
-        confidence = _confidence([candidates[at] for at in order[:CONFIDENT_FROM]], weight)
-        shown = _shown_scores(reranker, scores[order], confidence)
+        in_order = [candidates[at] for at in order]
+        in_order += ranking.candidates[reranker.depth :] + ranking.rest
+        kept, copies = distinct(
+            [one.passage.text for one in in_order],
+            limit=limit,
+            within=min(COPIES_WITHIN * limit, MOST_COMPARED),
+        )
+        confidence = _confidence(in_order[:CONFIDENT_FROM], ranking.dense_weight)
+        shown = _shown_scores(reranker, scores[order], len(in_order), confidence)
         chunks = [
-            _as_chunk(candidates[at], position=place + 1, score=shown[place])
-            for place, at in enumerate(order)
-            if place in kept
+            _as_chunk(in_order[place], position=place + 1, score=shown[place]) for place in kept
         ]
-        reranked.output = {
-            "reranked_count": len(order),
-            "results": [
-                {
-                    "id": candidates[at].passage.chunk_id,
-                    "position_before": candidates[at].fused_position,
-                    "position_after": place + 1,
-                    "score_before": round(candidates[at].fused_score, 4),
-                    "score_after": round(float(scores[at]), 4),
-                    "kept": place in kept,
-                }
-                for place, at in enumerate(order)
-            ],
-        }
+        _record(reranked, candidates, order, scores, kept, copies)
     return SearchResult(chunks, is_weak=confidence < WEAK_BELOW)
+
+
+def _fused(candidates: list[Ranked]) -> np.ndarray:
+    return np.array([one.fused_score for one in candidates], dtype=np.float32)
+
+
+def _question(
+    index: LoadedIndex, text: str, encoding: Encoding, weight: float, reranker: Reranker
+) -> Question:
+    tokens = None
+    if reranker.reads_token_vectors and encoding.token_vectors is not None:
+        if index.basis is not None and weight > 0:
+            tokens = late_interaction.compact(encoding.token_vectors, index.basis)
+    return Question(text, encoding, weight, tokens)
+
+
+def _score(
+    reranker: Reranker, index: LoadedIndex, question: Question, candidates: list[Ranked]
+) -> np.ndarray:
+    tokens: list[np.ndarray | None] = [None] * len(candidates)
+    if question.token_vectors is not None:
+        tokens = index.vectors.token_vectors([one.passage.chunk_id for one in candidates])
+    return reranker.score(
+        question,
+        [
+            Candidate(one.passage.chunk_id, one.passage.embedded_text, one.fused_score, vectors)
+            for one, vectors in zip(candidates, tokens, strict=True)
+        ],
+    )
+
+
+def _give_up(reranked, error: Exception, deadline: float) -> None:
+    """Say in the trace and the log that the fused order stands, and why."""
+    if isinstance(error, ComputeTimeout):
+        reason = f"not done after {deadline:g} seconds"
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    logger.warning("rerank gave up, the fused order stands: %s", reason)
+    reranked.metadata["gave_up"] = True
+    reranked.warn(f"The fused order stands: {reason}")
+
+
+def _record(reranked, candidates, order, scores, kept, copies) -> None:
+    """Put the candidates and what became of them into the trace: the best, before and after."""
+    best = {*order[:CANDIDATES_RECORDED], *range(min(len(order), CANDIDATES_RECORDED))}
+    best.update(order[place] for place in kept[:CANDIDATES_RECORDED] if place < len(order))
+    reranked.input["candidates"] = [_as_candidate(candidates[at]) for at in sorted(best)]
+    reranked.output = {
+        "reranked_count": len(order),
+        "results": [
+            {
+                "id": candidates[at].passage.chunk_id,
+                "position_before": candidates[at].fused_position,
+                "position_after": place + 1,
+                "score_before": round(candidates[at].fused_score, 4),
+                "score_after": round(float(scores[at]), 4),
+                "kept": place in kept,
+                **({"dropped": "near copy"} if place in copies else {}),
+            }
+            for place, at in enumerate(order)
+            if at in best
+        ],
+    }
 
 
 def _confidence(best: list[Ranked], weight: float) -> float:
@@ -184,19 +262,28 @@ def _confidence(best: list[Ranked], weight: float) -> float:
     """
     coverage = max((one.coverage for one in best), default=0.0)
     similarity = max((one.similarity for one in best), default=0.0)
-    known = 4.5 * coverage + 9.0 * similarity - 5.6
-    unknown = 9.0 * coverage - 3.6
+    known = 5.5 * coverage + 11.0 * similarity - 7.2
+    unknown = 10.0 * coverage - 5.0
     return 1 / (1 + math.exp(-(weight * known + (1 - weight) * unknown)))
 
 
-def _shown_scores(reranker: Reranker, scores: np.ndarray, confidence: float) -> list[float]:
-    """Return scores that mean the same for every question; `scores` is sorted, best first."""
+def _shown_scores(
+    reranker: Reranker, scores: np.ndarray, count: int, confidence: float
+) -> list[float]:
+    """Return `count` scores that mean the same for every question, best first.
+
+    `scores` are the reranker's, sorted; what it was not given is shown with the lowest.
+    """
     if not len(scores):
-        return []
+        return [0.0] * count
     if reranker.gives_probabilities:
-        return [float(score) for score in scores]
-    spread = float(scores[0] - scores[-1]) or 1.0
-    return [confidence * (0.25 + 0.75 * float(score - scores[-1]) / spread) for score in scores]
+        shown = [float(score) for score in scores]
+    else:
+        spread = float(scores[0] - scores[-1]) or 1.0
+        shown = [
+            confidence * (0.25 + 0.75 * float(score - scores[-1]) / spread) for score in scores
+        ]
+    return shown + [shown[-1]] * (count - len(shown))
 
 
 def _as_candidate(one: Ranked) -> dict:

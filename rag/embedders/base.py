@@ -2,10 +2,24 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rag import conf
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What a model makes of one text.
+
+    Arrays hold one row per word piece that the model read, its own markers left out.
+    """
+
+    vector: np.ndarray  # float32 (dimension,), length one
+    token_count: int  # word pieces that were read
+    unknown_share: float  # of the word pieces, 0 to 1: what the model does not know
+    token_vectors: np.ndarray | None = None  # float32 (tokens, dimension), rows of length one
 
 
 class Embedder(ABC):
@@ -26,12 +40,12 @@ class Embedder(ABC):
         """The length of a vector; may load the model."""
 
     @abstractmethod
-    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
-        """Return float32 of shape (len(texts), dimension), each row of length one."""
+    def encode_passages(self, texts: Sequence[str]) -> list[Encoding]:
+        """Encode passages, with token vectors where the model has any."""
 
-    def embed_question(self, text: str) -> np.ndarray:
-        """Return float32 of shape (dimension,); override where questions need a prompt."""
-        return self.embed_passages([text])[0]
+    def encode_questions(self, texts: Sequence[str]) -> list[Encoding]:
+        """Encode questions; override where they need a prompt of their own."""
+        return self.encode_passages(texts)
 
     @abstractmethod
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -40,6 +54,13 @@ class Embedder(ABC):
     def unknown_share(self, text: str) -> float:
         """Return which share of the text's word pieces the model does not know, 0 to 1."""
         return 0.0
+
+    def token_basis(self, dimension: int) -> np.ndarray | None:
+        """Return the directions that keep most of the token vectors, None where there are none.
+
+        Float32 of shape (self.dimension, dimension), columns orthonormal; takes seconds.
+        """
+        return None
 
 
 def get_embedder() -> Embedder:

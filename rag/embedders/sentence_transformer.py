@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from django.core.exceptions import ImproperlyConfigured
 
-from rag.embedders.base import Embedder
+from rag import conf
+from rag.embedders.base import Embedder, Encoding
 from rag.errors import ModelUnavailable
 
 PACKAGED_NAME = "all-MiniLM-L6-v2"
-BATCH_SIZE = 16
+BASIS_WORDS = 8_000
 # Of the weights only the tail is read: enough to tell two trainings of one model apart.
 WEIGHTS_TAIL_BYTES = 65_536
 
@@ -29,7 +31,7 @@ class SentenceTransformerEmbedder(Embedder):
     def __init__(self, model: str | None = None) -> None:
         self._setting = model
         self._loading = threading.Lock()
-        self._model = None
+        self._found = None
         self.name = _shown_name(model)
 
     @functools.cached_property
@@ -76,16 +78,32 @@ class SentenceTransformerEmbedder(Embedder):
     @property
     def model(self):
         """The loaded model; the first call takes about ten seconds."""
-        with self._loading:
-            if self._model is None:
-                self._model = self._load()
-            return self._model
+        return self._loaded().model
 
-    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
-        return self._encode(self.model.encode_document, list(texts))
+    def encode_passages(self, texts: Sequence[str]) -> list[Encoding]:
+        loaded = self._loaded()
+        if loaded.forward_pass:
+            return loaded.forward_pass.encode_passages(texts)
+        return self._encode_by_library(loaded.model.encode_document, list(texts))
 
-    def embed_question(self, text: str) -> np.ndarray:
-        return self._encode(self.model.encode_query, [text])[0]
+    def encode_questions(self, texts: Sequence[str]) -> list[Encoding]:
+        loaded = self._loaded()
+        if loaded.forward_pass:
+            return loaded.forward_pass.encode_questions(texts)
+        return self._encode_by_library(loaded.model.encode_query, list(texts))
+
+    def token_basis(self, dimension: int) -> np.ndarray | None:
+        """Return the main directions of the model's own vocabulary.
+
+        MaxSim orders passages along them as well as along the main directions of the passages'
+        own token vectors, and they stay the same whatever is indexed.
+        """
+        forward_pass = self._loaded().forward_pass
+        if not forward_pass:
+            return None
+        vectors = forward_pass.encode_vocabulary(BASIS_WORDS).astype(np.float64)
+        _, directions = np.linalg.eigh(vectors.T @ vectors)  # the smallest first
+        return np.ascontiguousarray(directions[:, ::-1][:, :dimension], dtype=np.float32)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
@@ -95,16 +113,6 @@ class SentenceTransformerEmbedder(Embedder):
         unknown = self._unknown_id
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids.count(unknown) / len(ids) if ids and unknown is not None else 0.0
-
-    def _encode(self, encode, texts: list[str]) -> np.ndarray:
-        vectors = encode(
-            texts,
-            batch_size=BATCH_SIZE,
-            normalize_embeddings=True,
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        )
-        return np.ascontiguousarray(vectors, dtype=np.float32)
 
     @functools.cached_property
     def _tokenizer(self):
@@ -128,16 +136,32 @@ class SentenceTransformerEmbedder(Embedder):
             None,
         )
 
+    def _encode_by_library(self, encode, texts: list[str]) -> list[Encoding]:
+        vectors = encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        counts = self.count_tokens(texts)
+        return [
+            Encoding(
+                vector=np.asarray(vector, dtype=np.float32),
+                token_count=min(count, self.max_tokens),
+                unknown_share=self.unknown_share(text),
+            )
+            for vector, count, text in zip(vectors, counts, texts, strict=True)
+        ]
+
+    def _loaded(self):
+        with self._loading:
+            if self._found is None:
+                self._found = self._load()
+            return self._found
+
     def _load(self):
         folder = self.folder
         try:
-            import torch
-            from sentence_transformers import SentenceTransformer
-            from transformers.utils import logging as transformers_logging
+            from rag.embedders.loading import load
 
-            transformers_logging.disable_progress_bar()
-            torch.set_num_threads(1)  # two threads on a busy two-core machine are slower than one
-            return SentenceTransformer(str(folder), local_files_only=True)
+            return load(folder, conf.setting("EMBEDDING_PRECISION"))
+        except ImproperlyConfigured:
+            raise
         except Exception as error:  # whatever a broken folder makes the libraries raise
             raise self._unavailable(str(error).strip().split("\n")[0]) from error
 

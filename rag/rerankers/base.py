@@ -1,4 +1,4 @@
-"""What a reranker is, and the default that keeps the fused order."""
+"""What a reranker is, and the one that keeps the fused order."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,6 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag import conf
+from rag.embedders.base import Encoding
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as the rankers see it."""
+
+    text: str
+    encoding: Encoding
+    dense_weight: float  # 0 to 1: how far the embedding model knows the language
+    token_vectors: np.ndarray | None = None  # compact, see late_interaction
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,7 @@ class Candidate:
     chunk_id: int
     text: str  # heading path, then the passage
     fused_score: float
+    token_vectors: np.ndarray | None = None  # compact; only where `reads_token_vectors`
 
 
 class Reranker(ABC):
@@ -23,10 +35,11 @@ class Reranker(ABC):
 
     name: str
     depth = 30  # how many candidates it is given
+    reads_token_vectors = False
     gives_probabilities = False  # whether its scores are 0 to 1 and mean the same for any question
 
     @abstractmethod
-    def score(self, question: str, candidates: Sequence[Candidate]) -> np.ndarray:
+    def score(self, question: Question, candidates: Sequence[Candidate]) -> np.ndarray:
         """Return float32 of shape (len(candidates),)."""
 
     def warm_up(self) -> None:  # noqa: B027  most rerankers have nothing to load
@@ -41,7 +54,7 @@ class FusedOrder(Reranker):
     def __init__(self, model: str | None = None) -> None:
         pass
 
-    def score(self, question: str, candidates: Sequence[Candidate]) -> np.ndarray:
+    def score(self, question: Question, candidates: Sequence[Candidate]) -> np.ndarray:
         return np.array([candidate.fused_score for candidate in candidates], dtype=np.float32)
 
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from rag.embedders.sentence_transformer import local_folder
 from rag.errors import ModelUnavailable
-from rag.rerankers.base import Candidate, Reranker
+from rag.rerankers.base import Candidate, Question, Reranker
 
 BATCH_SIZE = 16
 
@@ -25,10 +25,10 @@ class CrossEncoderReranker(Reranker):
         self._loading = threading.Lock()
         self._model = None
 
-    def score(self, question: str, candidates: Sequence[Candidate]) -> np.ndarray:
+    def score(self, question: Question, candidates: Sequence[Candidate]) -> np.ndarray:
         from torch.nn import Sigmoid
 
-        pairs = [(question, candidate.text) for candidate in candidates]
+        pairs = [(question.text, candidate.text) for candidate in candidates]
         # Sigmoid whatever the model's own habit: some give logits, and scores must be comparable.
         scores = self.model.predict(
             pairs, batch_size=BATCH_SIZE, activation_fn=Sigmoid(), show_progress_bar=False

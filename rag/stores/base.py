@@ -28,6 +28,13 @@ class Vectors(ABC):
     def similarities(self, vector: np.ndarray, chunk_ids: Sequence[int]) -> np.ndarray:
         """Return the similarity of each of these chunks, float32 of shape (len(chunk_ids),)."""
 
+    @abstractmethod
+    def token_vectors(self, chunk_ids: Sequence[int]) -> list[np.ndarray]:
+        """Return the compact token vectors of each of these chunks, int8 (tokens, 64).
+
+        A chunk that has none gets an array of no rows.
+        """
+
 
 class VectorStore(ABC):
     """Where vectors are kept and searched. Versions never change, so what is open stays right."""
@@ -35,6 +42,16 @@ class VectorStore(ABC):
     @abstractmethod
     def open(self, version_id: int) -> Vectors:
         """Get a version ready to be searched."""
+
+    def prepare(self, version_id: int) -> None:  # noqa: B027  some stores have nothing to prepare
+        """Do beforehand what the first `open` would otherwise have to; before a version is active.
+
+        May be killed at any time and called again. Not to be called inside a transaction.
+        """
+
+    def problem(self) -> str:
+        """Say in words what keeps this store from working, and what to do; "": nothing."""
+        return ""
 
 
 def get_store() -> VectorStore:

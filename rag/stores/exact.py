@@ -3,60 +3,74 @@
 Exact, and faster than an approximate index up to about 100,000 passages.
 """
 
+import functools
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from rag.models import Chunk
 from rag.stores.base import Vectors, VectorStore
+from rag.stores.rows import VersionRows, read_rows
+from rag.stores.similarity import MARGIN, best, cosines, nothing
+from rag.stores.version_file import VersionVectors, open_vectors
+
+# Sets of documents whose rows are remembered: all students of a course send the same one.
+REMEMBERED_SETS = 32
 
 
 class ExactVectors(Vectors):
     """One float32 matrix; rows are in the order of chunk ids."""
 
-    def __init__(self, chunk_ids: Sequence[int], keys: Sequence[str], vectors: np.ndarray) -> None:
-        self._chunk_ids = np.asarray(chunk_ids, dtype=np.int64)
-        self._vectors = vectors
-        self._numbers: dict[str, int] = {}  # of documents
-        self._document_of_row = np.array(
-            [self._numbers.setdefault(key, len(self._numbers)) for key in keys], dtype=np.int64
-        )
+    def __init__(self, rows: VersionRows, vectors: VersionVectors) -> None:
+        self._chunk_ids = rows.chunk_ids
+        self._matrix = vectors.matrix
+        self._token_vectors = vectors.token_vectors
+        # Not a method of self: a cycle would keep the matrix until the garbage is collected.
+        find = functools.partial(_allowed_rows, rows)
+        self._allowed_rows = functools.lru_cache(REMEMBERED_SETS)(find)
 
     def nearest(
         self, vector: np.ndarray, *, limit: int, keys: Collection[str] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.arange(len(self._chunk_ids))
+        if not len(self._chunk_ids) or limit < 1:
+            return nothing()
+        scores = self._matrix @ vector
+        allowed = None
         if keys is not None:
-            allowed = np.zeros(len(self._numbers), dtype=bool)
-            allowed[[self._numbers[key] for key in keys if key in self._numbers]] = True
-            rows = rows[allowed[self._document_of_row]]
-        if not len(rows):
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        scores = (self._vectors @ vector)[rows]
-        if len(rows) > limit:
-            # All that tie with the last one stay in until they are sorted by id.
-            worst = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-            rows, scores = rows[scores >= worst], scores[scores >= worst]
-        order = np.lexsort((rows, -scores))[:limit]
-        return self._chunk_ids[rows[order]], scores[order]
+            allowed = self._allowed_rows(frozenset(keys))
+            scores = scores[allowed]
+        rows = _leading(scores, limit)
+        if allowed is not None:
+            rows = allowed[rows]
+        return best(self._chunk_ids[rows], self._matrix[rows], vector, limit)
 
     def similarities(self, vector: np.ndarray, chunk_ids: Sequence[int]) -> np.ndarray:
-        rows = np.searchsorted(self._chunk_ids, np.asarray(chunk_ids, dtype=np.int64))
-        return self._vectors[rows] @ vector
+        return cosines(self._matrix[self._rows_of(chunk_ids)], vector)
+
+    def token_vectors(self, chunk_ids: Sequence[int]) -> list[np.ndarray]:
+        return self._token_vectors(self._rows_of(chunk_ids))
+
+    def _rows_of(self, chunk_ids: Sequence[int]) -> np.ndarray:
+        return np.searchsorted(self._chunk_ids, np.asarray(chunk_ids, dtype=np.int64))
 
 
 class ExactStore(VectorStore):
     """Reads the vectors of a version out of the database once; threads share the matrix."""
 
     def open(self, version_id: int) -> ExactVectors:
-        found = list(
-            Chunk.objects.filter(document__versions=version_id)
-            .order_by("pk")
-            .values_list("pk", "document__key", "vector__vector")
-        )
-        vectors = np.frombuffer(b"".join(bytes(row[2]) for row in found), dtype="<f4")
-        return ExactVectors(
-            [row[0] for row in found],
-            [row[1] for row in found],
-            vectors.reshape(len(found), -1) if found else np.zeros((0, 0), dtype=np.float32),
-        )
+        rows = read_rows(version_id)
+        return ExactVectors(rows, open_vectors(rows))
+
+    def prepare(self, version_id: int) -> None:
+        open_vectors(read_rows(version_id))
+
+
+def _allowed_rows(rows: VersionRows, keys: frozenset[str]) -> np.ndarray:
+    return np.flatnonzero(rows.allowed_documents(keys)[rows.documents])
+
+
+def _leading(scores: np.ndarray, limit: int) -> np.ndarray:
+    """Return where the highest scores stand, in no order; all that may tie with the last one."""
+    if len(scores) <= limit:
+        return np.arange(len(scores))
+    worst = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+    return np.flatnonzero(scores >= worst - MARGIN)

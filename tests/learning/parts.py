@@ -8,6 +8,6 @@ from tests.rag.parts import WordEmbedder
 class SlowEmbedder(WordEmbedder):
     """The model that counts words, on a machine that has much else to do."""
 
-    def embed_question(self, text: str):
+    def encode_questions(self, texts):
         time.sleep(1.5)
-        return super().embed_question(text)
+        return super().encode_questions(texts)

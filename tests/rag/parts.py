@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from rag.embedders.base import Embedder
+from rag.embedders.base import Embedder, Encoding
 from rag.lexical import tokens
-from rag.rerankers.base import Candidate, Reranker
+from rag.rerankers.base import Candidate, Question, Reranker
 from rag.sources import DocumentSource, SourceDocument
 
 
@@ -39,23 +39,45 @@ class WordEmbedder(Embedder):
         self.fingerprint = f"fingerprint of {self.name}"
         self.embedded: list[str] = []
 
-    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+    def encode_passages(self, texts: Sequence[str]) -> list[Encoding]:
         if any("UNREADABLE" in text for text in texts):
             raise ValueError("this text cannot be read")
         self.embedded.extend(texts)
-        return np.array([self._vector(text) for text in texts], dtype=np.float32)
+        return [self._encoding(text) for text in texts]
 
-    def embed_question(self, text: str) -> np.ndarray:
-        return self._vector(text)
+    def encode_questions(self, texts: Sequence[str]) -> list[Encoding]:
+        return [self._encoding(text) for text in texts]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.encode().split()) for text in texts]  # half surrogates raise
 
-    def _vector(self, text: str) -> np.ndarray:
+    def token_basis(self, dimension: int) -> np.ndarray:
+        return np.eye(64, dtype=np.float32)[:, :dimension]
+
+    def _encoding(self, text: str) -> Encoding:
+        words = tokens(text)
         vector = np.full(64, 0.01, dtype=np.float32)
-        for token in tokens(text):
-            vector[zlib.crc32(token.encode()) % 64] += 1
-        return vector / np.linalg.norm(vector)
+        for word in words:
+            vector[_place(word)] += 1
+        return Encoding(
+            vector=vector / np.linalg.norm(vector),
+            token_count=len(text.split()),
+            unknown_share=0.0,
+            token_vectors=np.array([_direction(word) for word in words], dtype=np.float32).reshape(
+                -1, 64
+            ),
+        )
+
+
+def _place(word: str) -> int:
+    return zlib.crc32(word.encode()) % 64
+
+
+def _direction(word: str) -> np.ndarray:
+    """Mostly the word's own place, and a little of its neighbour's."""
+    direction = np.zeros(64, dtype=np.float32)
+    direction[[_place(word), _place(word) - 1]] = 0.8, 0.6
+    return direction
 
 
 class ShortestFirst(Reranker):
@@ -66,5 +88,5 @@ class ShortestFirst(Reranker):
     def __init__(self, model: str | None = None) -> None:
         pass
 
-    def score(self, question: str, candidates: Sequence[Candidate]) -> np.ndarray:
+    def score(self, question: Question, candidates: Sequence[Candidate]) -> np.ndarray:
         return np.array([-len(candidate.text) for candidate in candidates], dtype=np.float32)

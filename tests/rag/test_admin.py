@@ -1,7 +1,7 @@
 import pytest
 
 from rag.indexing import reindex
-from rag.models import Chunk, IndexVersion
+from rag.models import EVALUATION_PREFIX, Chunk, IndexVersion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,6 +19,25 @@ def test_staff_see_which_index_is_active_and_what_it_holds(admin, plants):
 
     [row] = page.context["cl"].result_list
     assert (row.collection, row.embedder_name, row.passage_count) == ("plants", "words", 5)
+
+
+def test_staff_see_how_an_index_was_made(admin, plants):
+    reindex()
+    version = IndexVersion.objects.get()
+
+    shown = admin.get(f"/admin/rag/indexversion/{version.pk}/change/").content.decode()
+
+    for words in ("words", version.embedder_revision, version.chunker_version, "l2", "64"):
+        assert words in shown
+
+
+def test_a_labelled_set_is_no_course(admin, plants):
+    plants.put(EVALUATION_PREFIX + "scifact", "1", "Sugar", "Sugar is made of light.")
+    reindex()
+
+    versions = admin.get("/admin/rag/indexversion/").context["cl"].result_list
+    assert [version.collection for version in versions] == ["plants"]
+    assert "Sugar is made" not in admin.get("/admin/rag/chunk/").content.decode()
 
 
 def test_staff_read_a_passage(admin, plants):

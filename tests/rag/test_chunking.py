@@ -208,3 +208,16 @@ def test_the_packaged_model_reads_every_passage_whole(packaged_model):
     counts = packaged_model.count_tokens([passage.embedded_text for passage in passages])
     assert len(passages) > 4
     assert max(counts) + 2 <= packaged_model.max_tokens
+
+
+def test_text_in_a_language_the_model_does_not_know_is_cut_by_what_a_reader_likes():
+    text = "梯度下降法沿着损失函数下降最快的方向更新参数。" * 60
+
+    known = split_document(text, title="", count_tokens=count_characters, max_tokens=256)
+    unknown = split_document(
+        text, title="", count_tokens=count_characters, max_tokens=256, is_known=False
+    )
+
+    assert max(passage.token_count for passage in known) <= 256
+    assert 256 < max(passage.token_count for passage in unknown) <= 450
+    assert "".join(passage.text for passage in unknown) == text

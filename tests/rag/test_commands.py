@@ -59,6 +59,29 @@ def test_rollback_says_where_it_went_back_to(plants, capsys):
     assert "plants: back to the index of" in capsys.readouterr().out
 
 
+def test_rollback_to_the_index_of_another_model_warns(plants, rag_settings, capsys):
+    call_command("reindex")
+    held = plants.held
+    rag_settings(EMBEDDING_MODEL="newer words")
+    conf.backend("SOURCE").held = held
+    call_command("reindex")
+
+    call_command("reindex", "--rollback")
+
+    assert "built with words, but newer words is configured" in capsys.readouterr().err
+
+
+def test_a_course_without_an_earlier_index_does_not_keep_the_others_from_going_back(plants, capsys):
+    call_command("reindex")
+    plants.put("plants", "2", "Roots", "All about roots.")
+    plants.put("stones", "9", "Granite", "Granite is hard.")
+    call_command("reindex")
+
+    call_command("reindex", "--rollback")
+
+    assert "plants: back to the index of" in capsys.readouterr().out
+
+
 def test_rollback_with_nothing_to_go_back_to_is_an_error(plants):
     call_command("reindex")
 

@@ -97,6 +97,106 @@ async def test_a_cancelled_caller_leaves_the_queue():
     assert ran == []
 
 
+class Model:
+    """Reads texts together, and keeps what it was given; `hold` makes its first batch wait."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.hold = threading.Event()
+        self.started = threading.Event()
+
+    def read(self, texts: list[str]) -> list[str]:
+        self.batches.append(texts)
+        self.started.set()
+        self.hold.wait(5)
+        if "bad" in texts:
+            raise ValueError("cannot be read")
+        return [text.upper() for text in texts]
+
+    async def asked(self, *texts: str) -> list[asyncio.Task]:
+        """Ask for the first text and, while the model is at it, for the others."""
+        tasks = []
+        for text in texts:
+            tasks.append(asyncio.create_task(compute.run_together(self.read, text)))
+            await asyncio.sleep(0)
+            await asyncio.to_thread(self.started.wait, 5)
+        return tasks
+
+
+async def test_questions_that_wait_are_read_together_and_each_gets_its_own_answer():
+    model = Model()
+    tasks = await model.asked("a", "b", "c", "d")
+    model.hold.set()
+
+    assert await asyncio.gather(*tasks) == ["A", "B", "C", "D"]
+    assert model.batches == [["a"], ["b", "c", "d"]]
+
+
+async def test_a_batch_has_its_limit():
+    model = Model()
+    texts = [str(number) for number in range(compute.MOST_TOGETHER + 3)]
+    tasks = await model.asked("first", *texts)
+    model.hold.set()
+    await asyncio.gather(*tasks)
+
+    assert [len(batch) for batch in model.batches] == [1, compute.MOST_TOGETHER, 3]
+
+
+async def test_one_bad_question_harms_no_other():
+    model = Model()
+    tasks = await model.asked("a", "b", "bad", "c")
+    model.hold.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [str(result) for result in results] == ["A", "B", "cannot be read", "C"]
+
+
+async def test_who_left_is_not_read():
+    model = Model()
+    tasks = await model.asked("a", "b", "c")
+    tasks[1].cancel()
+    await asyncio.sleep(0.02)
+    model.hold.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert model.batches == [["a"], ["c"]]
+
+
+async def test_a_batch_has_its_deadline_and_runs_in_nobodys_context():
+    model = Model()
+    colour.set("green")
+
+    with pytest.raises(ComputeTimeout):
+        await compute.run_together(model.read, "a", deadline_seconds=0.05)
+    model.hold.set()
+
+    assert await compute.run_together(lambda items: [colour.get() for _ in items], 1) == "none"
+
+
+async def test_a_reindex_goes_on_only_when_no_question_waits():
+    hold, went_on = threading.Event(), threading.Event()
+    question = asyncio.create_task(compute.run(hold.wait, 5))
+    await asyncio.sleep(0.02)
+
+    def batch():
+        compute.give_way()
+        went_on.set()
+
+    indexing = asyncio.create_task(compute.run(batch, lane=Lane.INDEXING))
+    await asyncio.sleep(0.05)
+    went_on_early = went_on.is_set()
+    hold.set()
+    await asyncio.gather(question, indexing)
+
+    assert (went_on_early, went_on.is_set()) == (False, True)
+
+
+async def test_a_question_never_gives_way_to_itself(monkeypatch):
+    monkeypatch.setattr(compute, "COURTESY_SECONDS", 60)
+
+    await asyncio.wait_for(compute.run(compute.give_way), 5)
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_no_database_connection_stays_open_in_a_thread():
     def query():

@@ -38,6 +38,10 @@ def test_a_ranker_that_knows_no_difference_changes_nothing():
     assert not score_fusion([level, level], [1, 1]).any()
 
 
+def test_the_share_that_is_known_least_counts():
+    assert dense_weight(0.0, 0.2) == dense_weight(0.2, 0.0) == dense_weight(0.2)
+
+
 @pytest.mark.parametrize(("share", "weight"), [(0, 1), (0.2, 0.5), (0.4, 0), (1, 0)])
 def test_the_dense_scores_fade_with_what_the_model_does_not_know(share, weight):
     assert dense_weight(share) == pytest.approx(weight)

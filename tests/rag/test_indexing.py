@@ -1,13 +1,24 @@
+import hashlib
+
 import numpy as np
 import pytest
 
 from rag import conf
+from rag.chunking import chunker_version
 from rag.embedders.base import get_embedder
 from rag.errors import IndexMissing
-from rag.indexing import reindex, rollback
-from rag.models import Chunk, ChunkVector, Document, IndexVersion
+from rag.indexing import forget, indexed_collections, reindex, rollback
+from rag.late_interaction import compact
+from rag.models import (
+    EVALUATION_PREFIX,
+    Chunk,
+    ChunkVector,
+    Document,
+    IndexVersion,
+    TokenBasis,
+)
 from rag.search import search_sync
-from tests.rag.parts import WordEmbedder
+from tests.rag.parts import DictSource, WordEmbedder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,10 +41,12 @@ def test_the_first_reindex_stores_every_passage_with_its_vector(plants, embedder
     assert report.embedded_chunks == len(texts()) == 5
     chunk = Chunk.objects.select_related("vector").get(text__startswith="Photosynthesis turns")
     assert chunk.heading_path == ["Photosynthesis", "What it is"]
-    [vector] = embedder.embed_passages([f"Photosynthesis › What it is\n{chunk.text}"])
-    assert np.array_equal(chunk.vector.as_array(), vector)
+    [encoding] = embedder.encode_passages([f"Photosynthesis › What it is\n{chunk.text}"])
+    assert np.array_equal(chunk.vector.as_array(), encoding.vector)
     version = active()
     assert (version.embedder_name, version.dimension) == ("words", 64)
+    assert version.embedder_revision == "fingerprint "
+    assert version.normalisation == "l2"
 
 
 def test_offsets_lead_to_the_passage_in_the_document(plants):
@@ -198,27 +211,50 @@ def test_without_activation_the_old_index_stays_and_the_next_run_takes_the_new_o
     assert embedder.embedded == []
 
 
-def test_a_killed_run_is_taken_over_without_embedding_twice(plants, embedder, rag_settings):
-    class Killed(BaseException):
-        pass
+class Killed(BaseException):
+    """Ends a run in the middle of its work."""
 
+
+def kill_after(count):
     def kill(done, to_do, collection):
-        if done == 17:
+        if done >= count:
             raise Killed
 
-    for number in range(300):
-        plants.put("plants", f"n{number}", f"Plant {number}", f"Plant number {number} is green.")
+    return kill
+
+
+def put_many(source, count):
+    for number in range(count):
+        source.put("plants", f"n{number}", f"Plant {number}", f"Plant number {number} is green.")
+
+
+def test_a_killed_run_is_taken_over_without_embedding_twice(plants, embedder):
+    put_many(plants, 300)
     with pytest.raises(Killed):
-        reindex(progress=lambda done, to_do, _: kill(17 if done > 256 else 0, to_do, _))
-    stored = Document.objects.count()
+        reindex(progress=kill_after(200))
+    stored = ChunkVector.objects.count()
     embedder.embedded.clear()
 
     report = reindex()
 
-    assert 200 < stored < 302
-    assert len(embedder.embedded) == report.embedded_chunks < 100
+    assert stored >= 200
+    assert len(embedder.embedded) == report.embedded_chunks == 305 - stored
+    assert report.reused_chunks == stored
     assert active().documents.count() == 302
     assert not IndexVersion.objects.filter(status=Status.BUILDING).exists()
+
+
+def test_what_a_killed_run_has_embedded_outlasts_the_reindex_of_another_course(plants, embedder):
+    put_many(plants, 30)
+    with pytest.raises(Killed):
+        reindex(["plants"], progress=kill_after(16))
+    stored = ChunkVector.objects.count()
+    plants.put("stones", "9", "Granite", "Granite is hard.")
+    reindex(["stones"])
+
+    report = reindex(["plants"])
+
+    assert report.reused_chunks == stored >= 16
 
 
 def test_of_two_runs_at_once_the_later_one_stands(plants):
@@ -318,9 +354,72 @@ def test_an_unchanged_index_needs_no_model(plants):
     conf.backend("SOURCE").held = held
 
     class Heavy(WordEmbedder):
-        def embed_passages(self, texts):
+        def encode_passages(self, texts):
             raise AssertionError("the model was used")
 
     get_embedder().__class__ = Heavy
 
     assert reindex().unchanged == 2
+
+
+@pytest.fixture
+def labelled_set():
+    """A source of a labelled set, which the settings do not name."""
+    labelled = DictSource()
+    labelled.put(EVALUATION_PREFIX + "scifact", "1", "", "Sugar is made of light.")
+    return labelled
+
+
+def test_a_labelled_set_is_indexed_from_its_own_source_and_stays(plants, labelled_set):
+    [name] = labelled_set.collections()
+
+    assert reindex([name], source=labelled_set).added == 1
+    assert reindex().removed == 0
+
+    assert texts(active(name)) == ["Sugar is made of light."]
+    assert indexed_collections() == {"plants"}
+
+
+def test_a_forgotten_collection_leaves_nothing_behind(plants, labelled_set):
+    reindex()
+    before = ChunkVector.objects.count()
+    [name] = labelled_set.collections()
+    reindex([name], source=labelled_set)
+
+    forget(name)
+
+    assert not IndexVersion.objects.filter(collection=name).exists()
+    assert not Document.objects.filter(collection=name).exists()
+    assert ChunkVector.objects.count() == before
+
+
+def test_token_vectors_are_stored_compact_and_their_basis_once(plants, embedder):
+    reindex()
+    plants.put("plants", "3", "Stems", "A stem holds the leaves.")
+    reindex()
+
+    basis = TokenBasis.objects.get()
+    chunk = Chunk.objects.select_related("vector").get(text="A stem holds the leaves.")
+    [encoding] = embedder.encode_passages(["Stems\nA stem holds the leaves."])
+    assert basis.embedder_fingerprint == embedder.fingerprint
+    assert chunk.vector.token_vectors == compact(encoding.token_vectors, basis.as_array()).tobytes()
+
+
+def test_vectors_of_a_release_without_token_vectors_are_embedded_anew(plants, embedder):
+    def old_hash(*parts):
+        return hashlib.sha256("\0".join((embedder.fingerprint, *parts)).encode()).hexdigest()
+
+    reindex()
+    for key, document in plants.held["plants"].items():
+        parts = (chunker_version(), document.language, document.title, document.text)
+        Document.objects.filter(key=key).update(content_hash=old_hash(*parts))
+    for chunk in Chunk.objects.all():
+        known = old_hash(f"{' › '.join(chunk.heading_path)}\n{chunk.text}")
+        vectors = ChunkVector.objects.filter(pk=chunk.vector_id)
+        vectors.update(content_hash=known, token_vectors=None)
+
+    report = reindex()
+
+    assert (report.changed, report.embedded_chunks) == (2, 5)
+    chunks = Chunk.objects.filter(document__versions=active())
+    assert not chunks.filter(vector__token_vectors=None).exists()

@@ -77,6 +77,14 @@ def test_a_question_of_nothing_but_asking_words_still_finds_them():
     assert LexicalIndex(["这是什么？", "山很高。"]).scores("什么？").bm25[0] > 0
 
 
+def test_traditional_and_simplified_characters_find_one_another():
+    index = LexicalIndex(["梯度下降法最小化损失函数。", "機器學習的過擬合現象。"])
+
+    assert index.scores("損失函數").bm25[0] > 0 == index.scores("損失函數").bm25[1]
+    assert index.scores("过拟合").bm25[1] > 0
+    assert index.scores("過擬合").coverage.tolist() == index.scores("过拟合").coverage.tolist()
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["…", "  "]])
 def test_an_index_without_words_finds_nothing(texts):
     scores = LexicalIndex(texts).scores("limit 极限")

@@ -1,11 +1,17 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.core.checks import run_checks
 
+from rag.errors import IndexMismatch
 from rag.indexing import reindex
+from rag.models import IndexVersion
 from rag.readiness import IndexStatus, index_status
+from rag.search import search_sync
+from rag.stamps import revision
+from tests.rag.parts import WordEmbedder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,6 +41,45 @@ def test_an_index_of_another_model_is_named(plants, rag_settings):
     get_source().held = held
 
     assert "built with words, but newer words" in index_status().problems["plants"]
+
+
+def test_new_files_of_the_same_model_are_named_by_their_revisions(plants):
+    reindex()
+    IndexVersion.objects.update(embedder_fingerprint="old", embedder_revision="0ld")
+
+    assert index_status().problems["plants"] == (
+        "The search index of “plants” was built with words of revision 0ld, but its files are now "
+        "of revision fingerprint . Run: manage.py reindex --course plants"
+    )
+
+
+def test_vectors_of_another_length_are_refused(plants):
+    reindex(activate=False)
+    IndexVersion.objects.update(status=IndexVersion.Status.ACTIVE, normalisation="none")
+
+    assert "normalised by none, but" in index_status().problems["plants"]
+    with pytest.raises(IndexMismatch, match=r"normalised by none.*reindex --course plants"):
+        search_sync("root hairs", collection="plants")
+
+
+def test_an_index_of_an_older_chunker_is_searched_and_the_check_tells(plants):
+    reindex()
+    IndexVersion.objects.update(chunker_version="1:9")
+
+    status = index_status()
+
+    assert (status.searchable, status.problems) == (["plants"], {})
+    assert "cut by chunker 1:9" in status.outdated["plants"]
+    assert "rag.W002" in ids(databases=["default"])
+    assert search_sync("root hairs", collection="plants").passages
+
+
+def test_a_model_of_the_hub_has_its_commit_as_its_revision():
+    class OfTheHub(WordEmbedder):
+        folder = Path("/cache/models--owner--name/snapshots") / ("0123456789" * 4)
+
+    assert revision(OfTheHub()) == "012345678901"
+    assert revision(WordEmbedder()) == "fingerprint "
 
 
 def test_a_dotted_path_that_leads_nowhere_is_an_error(rag_settings):

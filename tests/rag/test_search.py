@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 
@@ -6,7 +7,8 @@ from rag import conf
 from rag.errors import IndexMismatch, IndexMissing
 from rag.indexing import reindex
 from rag.search import search, search_sync
-from tracing import trace
+from tests.rag.parts import ShortestFirst
+from tracing import Status, trace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -195,3 +197,108 @@ async def test_many_questions_at_once_each_get_their_own_answer(indexed_here):
 def indexed_here(transactional_db, plants):
     reindex()
     return plants
+
+
+class Stuck(ShortestFirst):
+    """A reranker that hangs until it is let go."""
+
+    name = "stuck"
+    let_go = threading.Event()
+
+    def score(self, question, candidates):
+        self.let_go.wait(30)
+        return super().score(question, candidates)
+
+
+class Broken(ShortestFirst):
+    name = "broken"
+
+    def score(self, question, candidates):
+        raise RuntimeError("no such tensor")
+
+
+@pytest.fixture
+def reranked_by(indexed, rag_settings):
+    """Name the reranker, and let the source be the one that is indexed."""
+
+    def change(reranker: type, **changes):
+        rag_settings(RERANKER=f"tests.rag.test_search.{reranker.__name__}", **changes)
+        conf.backend("SOURCE").held = indexed.held
+
+    return change
+
+
+def test_past_its_deadline_the_fused_order_stands_and_the_trace_says_so(reranked_by, traces):
+    Stuck.let_go.clear()
+    reranked_by(Stuck, RERANK_SECONDS=0.05)
+
+    with trace("ai_chat"):
+        passages = found("root hairs").passages
+    Stuck.let_go.set()
+
+    assert [passage.rerank_position for passage in passages] == [
+        passage.fused_position for passage in passages
+    ]
+    *_, rerank = traces.last.observations
+    assert (rerank.status, rerank.metadata["gave_up"]) == (Status.WARNING, True)
+    assert rerank.status_message == "The fused order stands: not done after 0.05 seconds"
+
+
+def test_after_a_missed_deadline_the_next_question_is_reranked_again(reranked_by, traces):
+    Stuck.let_go.clear()
+    reranked_by(Stuck, RERANK_SECONDS=0.05)
+    found("root hairs")
+    Stuck.let_go.set()
+
+    reranked_by(Stuck, RERANK_SECONDS=20)
+    with trace("ai_chat"):
+        found("root hairs")
+
+    *_, rerank = traces.last.observations
+    assert rerank.status is Status.OK
+
+
+def test_a_reranker_that_fails_costs_nobody_the_answer(reranked_by, traces, caplog):
+    reranked_by(Broken)
+
+    with trace("ai_chat"):
+        passages = found("root hairs").passages
+
+    assert passages[0].fused_position == 1
+    *_, rerank = traces.last.observations
+    assert rerank.status_message == "The fused order stands: RuntimeError: no such tensor"
+    assert "no such tensor" in caplog.text
+
+
+def test_dense_vectors_have_no_say_where_the_passages_are_unknown_to_the_model(minilm, source):
+    source.put("plants", "1", "梯度下降", "SGD 沿着损失函数下降最快的方向更新参数。", "zh-hans")
+    source.put("plants", "2", "根", "根从土壤中吸收水分和矿物质。", "zh-hans")
+    reindex()
+
+    assert {passage.dense_position for passage in found("SGD")} == {None}
+
+
+def test_a_dropped_copy_is_named_in_the_trace(source, traces):
+    text = "A root takes water and minerals from the soil and holds the plant in place"
+    source.put("plants", "1", "Roots", f"{text}.")
+    source.put("plants", "2", "Roots again", f"{text}!")
+    reindex()
+
+    with trace("ai_chat"):
+        found("root water minerals")
+
+    *_, rerank = traces.last.observations
+    kept, dropped = rerank.output["results"]
+    assert (kept["kept"], dropped["kept"], dropped["dropped"]) == (True, False, "near copy")
+
+
+def test_asking_for_many_passages_keeps_the_first_ones_as_they_were(source):
+    for number in range(150):
+        source.put("plants", str(number), f"Leaf {number}", f"Leaf {number} is green. " * 3)
+    reindex()
+
+    few, many = found("leaf 7 green", limit=6), found("leaf 7 green", limit=400)
+
+    assert len(many) == 150
+    positions = [(passage.chunk_id, passage.rerank_position) for passage in many]
+    assert positions[:6] == [(passage.chunk_id, passage.rerank_position) for passage in few]

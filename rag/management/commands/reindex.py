@@ -3,11 +3,13 @@
 import sys
 
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
+from rag.embedders.base import get_embedder
 from rag.errors import RetrievalError
 from rag.indexing import indexed_collections, reindex, rollback
+from rag.models import IndexVersion
 from rag.sources import get_source
+from rag.stamps import check_usable
 
 
 class Command(BaseCommand):
@@ -74,8 +76,15 @@ class Command(BaseCommand):
                         f"{collection}: back to the index of {version.created_at:%Y-%m-%d %H:%M}"
                     )
                 )
+                self._warn_unless_usable(version)
         if problems and len(problems) == len(collections):
             raise CommandError(" ".join(problems))
+
+    def _warn_unless_usable(self, version: IndexVersion) -> None:
+        try:
+            check_usable(version.collection, version, get_embedder())
+        except RetrievalError as problem:
+            self.stderr.write(self.style.WARNING(str(problem)))
 
 
 class _Bar:
@@ -83,7 +92,7 @@ class _Bar:
 
     def __init__(self, stderr) -> None:
         self.is_shown = stderr.isatty()
-        self.bar: tqdm | None = None
+        self.bar = None
 
     def __enter__(self) -> "_Bar":
         return self
@@ -98,6 +107,8 @@ class _Bar:
         if self.bar is None or self.bar.desc != f"{collection}: ":
             if self.bar is not None:
                 self.bar.close()
+            from tqdm import tqdm  # where nobody watches, or nothing is done, it is not needed
+
             self.bar = tqdm(desc=collection, unit=" passages", file=sys.stderr)
         self.bar.total = total
         self.bar.update(done - self.bar.n)
