@@ -1,7 +1,8 @@
-"""A folder of Markdown becomes a course, and importing it again brings the course up to date.
+"""A folder of files becomes a course, and importing it again brings the course up to date.
 
-Steps: read every file (`files.py`), find the order (`outline.py`), write what differs in one
-transaction (`writing.py`). Indexing is another matter: see `rag.indexing`.
+Steps: read every file (`files.py` for Markdown, `documents.py` for the other kinds), find the
+order (`outline.py`), write what differs in one transaction (`writing.py`). Indexing is another
+matter: see `rag.indexing`.
 
 Nothing is lost: a file that cannot be read leaves its chapter as it was, and a chapter whose file
 has gone is unpublished, not deleted; it is published again when the file returns.

@@ -1,4 +1,7 @@
-"""Read one Markdown file: its front matter, its title, its text, or what is wrong with it."""
+"""Read one Markdown file: its front matter, its title, its text, or what is wrong with it.
+
+Other kinds of files become Markdown in documents.py.
+"""
 
 import datetime
 import re
@@ -87,7 +90,7 @@ def read_markdown(path: Path, name: str) -> MarkdownFile:
     """Read a file; raises `UnreadableFile` with words for the person who wrote it."""
     text = _read_text(path)
     front_matter, text = _split_front_matter(text)
-    heading, text = _split_heading(text, str(front_matter.get("title") or ""))
+    heading, text = split_heading(text, str(front_matter.get("title") or ""))
     file = MarkdownFile(name, front_matter, heading, text)
     file.check()
     return file
@@ -173,7 +176,7 @@ def _split_front_matter(text: str) -> tuple[dict, str]:
     return values, text[found.end() :]
 
 
-def _split_heading(text: str, title: str) -> tuple[str, str]:
+def split_heading(text: str, title: str) -> tuple[str, str]:
     """Return the first level-one heading, and the text without it where it opens the text.
 
     The page shows the title itself. A heading that differs from the title stays in the text.

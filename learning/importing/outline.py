@@ -2,12 +2,15 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from django.utils.translation import gettext as _
 
+from learning.documents.process import DocumentReader
+from learning.importing.documents import is_document, read_document, source_file
 from learning.importing.files import (
     CourseImportError,
     MarkdownFile,
@@ -19,8 +22,12 @@ from learning.rendering.chapters import PARSER, linked_file
 from learning.rendering.markdown import plain_text
 
 _MARKDOWN = (".md", ".markdown")
-_LATER = (".pdf", ".docx", ".pptx", ".html", ".htm")
-_INDEX_NAMES = ("index.md", "summary.md", "readme.md")
+_OLD = {".doc": "DOCX", ".dot": "DOCX", ".ppt": "PPTX", ".pps": "PPTX"}
+_OTHERS = (".odt", ".odp", ".rtf", ".epub", ".key", ".pages", ".wps")
+_INDEX_NAMES = ("index.md", "summary.md", "readme.md", "index.html", "index.htm")
+
+# Called with the name of a file and how much of the whole is done, from 0 to 1.
+ImportProgress = Callable[[str, float], None]
 
 
 @dataclass
@@ -38,10 +45,11 @@ class Outline:
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
 
-    @property
-    def paths(self) -> set[str]:
-        """Every chapter file that is there, readable or not."""
-        return {file.path for file in self.chapters} | {problem.path for problem in self.problems}
+    def holds(self, source_path: str) -> bool:
+        """Whether what a chapter was made from is still there, readable or not."""
+        return source_path in {file.path for file in self.chapters} or source_file(source_path) in {
+            problem.path for problem in self.problems
+        }
 
     @property
     def summary(self) -> str:
@@ -57,8 +65,8 @@ class Outline:
         return ""
 
 
-def read_outline(path: Path) -> Outline:
-    """Read a folder of Markdown, or a single Markdown file.
+def read_outline(path: Path, progress: ImportProgress | None = None) -> Outline:
+    """Read a folder, or a single file.
 
     Raises `CourseImportError` when there is nothing to import.
     """
@@ -66,20 +74,28 @@ def read_outline(path: Path) -> Outline:
     if not path.exists():
         raise CourseImportError(_("There is no file or folder %(path)s.") % {"path": path})
     if path.is_file():
-        if path.suffix.lower() not in _MARKDOWN:
-            raise CourseImportError(_later(path))
+        if not _is_readable_kind(path):
+            raise CourseImportError(f"{path.name}: {_other_kind(path)}")
         outline, names = Outline(path.parent, is_whole=False), [path.name]
     else:
         outline = Outline(path)
         names = _names(outline)
-        names = _take_index(outline, names)
-    for name in names:
-        _read(outline, name)
-    if not names:
+    with DocumentReader() as reader:
+        read = _Reading(outline, reader, progress or (lambda name, done: None), len(names))
+        chapters = names if path.is_file() else _take_index(outline, names, read)
+        for name in chapters:
+            read.chapter(name)
+    if not names or (path.is_file() and not outline.chapters):
         for folder, reason in outline.problems:
             raise CourseImportError(f"{folder}: {reason}")
+        for file, reason in outline.notes:
+            raise CourseImportError(f"{file}: {reason}")
         raise CourseImportError(
-            _("There is no Markdown (.md) in %(path)s; nothing was imported.") % {"path": path}
+            _(
+                "There is no file to import in %(path)s (Markdown, PDF, DOCX, PPTX or HTML); "
+                "nothing was imported."
+            )
+            % {"path": path}
         )
     return outline
 
@@ -92,8 +108,21 @@ def natural_order(name: str) -> list:
     ]
 
 
+def _is_readable_kind(path: Path) -> bool:
+    return path.suffix.lower() in _MARKDOWN or is_document(path)
+
+
+def _other_kind(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in _OLD:
+        return _("is in the format of before 2007. Open it and save it as %(kind)s.") % {
+            "kind": _OLD[suffix]
+        }
+    return _("cannot be imported. Save it as Markdown, PDF, DOCX, PPTX or HTML, and import again.")
+
+
 def _names(outline: Outline) -> list[str]:
-    """Return the Markdown files in natural order; note those of kinds that come later."""
+    """Return the files to read in natural order; note those of kinds that cannot be."""
     names = []
 
     def note_unlisted(error: OSError) -> None:
@@ -112,20 +141,21 @@ def _names(outline: Outline) -> list[str]:
                 continue
             path = Path(folder, file)
             name = path.relative_to(outline.folder).as_posix()
-            if path.suffix.lower() in _MARKDOWN:
+            if path.suffix.lower() in _OLD:
+                outline.problems.append(Problem(name, _other_kind(path)))
+            elif path.suffix.lower() in _OTHERS:
+                outline.notes.append(Problem(name, _other_kind(path)))
+            elif not _is_readable_kind(path):
+                continue
+            elif not path.resolve().is_relative_to(outline.folder):
+                reason = _("is a link that leads out of the folder. Copy the file itself there.")
+                outline.problems.append(Problem(name, reason))
+            else:
                 names.append(name)
-            elif path.suffix.lower() in _LATER:
-                outline.notes.append(Problem(name, _later(path)))
     return sorted(names, key=natural_order)
 
 
-def _later(path: Path) -> str:
-    return _(
-        "%(kind)s files cannot be imported yet. Save “%(name)s” as Markdown (.md) and import again."
-    ) % {"kind": path.suffix.lstrip(".").upper() or "such", "name": path.name}
-
-
-def _take_index(outline: Outline, names: list[str]) -> list[str]:
+def _take_index(outline: Outline, names: list[str], read: "_Reading") -> list[str]:
     """Find the files that describe the course, and put the chapters in the order they give."""
     found = sorted(
         (name for name in names if name.lower() in _INDEX_NAMES),
@@ -137,7 +167,7 @@ def _take_index(outline: Outline, names: list[str]) -> list[str]:
     listed: list[str] = []
     for name in found:
         try:
-            file = read_markdown(outline.folder / name, name)
+            (file,) = read.files(name)
         except UnreadableFile as problem:
             outline.problems.append(Problem(name, str(problem)))
             continue
@@ -156,12 +186,38 @@ def _links(file: MarkdownFile) -> list[str]:
     ]
 
 
-def _read(outline: Outline, name: str) -> None:
-    try:
-        file = read_markdown(outline.folder / name, name)
-        if not file.text:
-            raise UnreadableFile(_("has no text. Write the chapter, or delete the file."))
-    except UnreadableFile as problem:
-        outline.problems.append(Problem(name, str(problem)))
-    else:
-        outline.chapters.append(file)
+@dataclass
+class _Reading:
+    """Reads one file after the other into the outline, and says how far it is."""
+
+    outline: Outline
+    reader: DocumentReader
+    progress: ImportProgress
+    count: int
+    done: int = 0
+
+    def files(self, name: str) -> list[MarkdownFile]:
+        """Return what a file becomes; raises `UnreadableFile`."""
+        path = self.outline.folder / name
+        self.progress(name, self.done / self.count)
+        try:
+            if not is_document(path):
+                return [read_markdown(path, name)]
+
+            def show_pages(done: int, of: int) -> None:
+                self.progress(name, (self.done + done / max(1, of)) / self.count)
+
+            return read_document(path, name, self.reader, show_pages)
+        finally:
+            self.done += 1
+            self.progress(name, self.done / self.count)
+
+    def chapter(self, name: str) -> None:
+        try:
+            files = self.files(name)
+            if not any(file.text for file in files):
+                raise UnreadableFile(_("has no text. Write the chapter, or delete the file."))
+        except UnreadableFile as problem:
+            self.outline.problems.append(Problem(name, str(problem)))
+        else:
+            self.outline.chapters += files

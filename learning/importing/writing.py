@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from learning.importing.documents import DocumentPart, source_file
 from learning.importing.files import (
     CourseImportError,
     MarkdownFile,
@@ -18,7 +19,7 @@ from learning.importing.files import (
     slug_of,
     title_of,
 )
-from learning.importing.outline import Outline, read_outline
+from learning.importing.outline import ImportProgress, Outline, read_outline
 from learning.models import Chapter, Course
 
 # What `source_path` ends in when the file has gone: tells "unpublished because of that" from
@@ -62,18 +63,19 @@ def import_course(
     title: str = "",
     language: str = "",
     is_open: bool | None = None,
+    progress: ImportProgress | None = None,
 ) -> ImportReport:
-    """Make a folder of Markdown into a course, or bring the course made from it up to date.
+    """Make a folder of files into a course, or bring the course made from it up to date.
 
     What is given here wins over the index file's front matter, and that over what can be guessed.
     `is_open` None leaves enrolment as it is (closed for a new course). Raises `CourseImportError`
     when there is nothing to import; a single broken file is a problem in the report.
 
-    A single Markdown file is added to the course `slug`, or updates its chapter there; the other
-    chapters stay as they are.
+    A single file is added to the course `slug`, or updates its chapters there; the chapters of
+    other files stay as they are.
     """
     path = Path(path)
-    outline = read_outline(path)
+    outline = read_outline(path, progress)
     with transaction.atomic():
         report = _write_course(path, outline, slug, title, language, is_open)
         _write_chapters(report, path, outline)
@@ -144,6 +146,12 @@ def _write_chapters(report: ImportReport, path: Path, outline: Outline) -> None:
     if path.is_file():
         _find_in_course(outline, path, kept.values())
     matched = _match(list(kept.values()), outline)
+    read_files = {source_file(file.path) for file in outline.chapters}
+    # A book that comes as one file is in order even when it comes alone.
+    is_in_order = outline.is_whole or all(
+        source_file(chapter.source_path.removesuffix(GONE)) in read_files
+        for chapter in kept.values()
+    )
     last = max((chapter.position for chapter in kept.values()), default=0)
     taken = {chapter.slug for pk, chapter in kept.items() if chapter not in matched.values()}
 
@@ -151,7 +159,7 @@ def _write_chapters(report: ImportReport, path: Path, outline: Outline) -> None:
     for place, file in enumerate(outline.chapters, start=1):
         chapter = matched.get(file.path)
         position = place
-        if not outline.is_whole:
+        if not is_in_order:
             position = chapter.position if chapter else last + place
         slug = _free_slug(file, chapter, taken)
         taken.add(slug)
@@ -163,13 +171,12 @@ def _write_chapters(report: ImportReport, path: Path, outline: Outline) -> None:
     for file, chapter, slug, position in chapters:
         _write_chapter(report, file, chapter or Chapter(course=report.course), slug, position)
 
-    if not outline.is_whole:
-        return
     for chapter in kept.values():
         source_path = chapter.source_path
-        is_gone = (
-            source_path and source_path not in outline.paths and not source_path.endswith(GONE)
-        )
+        # Of what was not read whole, only the files that were read say what has gone.
+        if not outline.is_whole and source_file(source_path) not in read_files:
+            continue
+        is_gone = source_path and not outline.holds(source_path) and not source_path.endswith(GONE)
         if is_gone and chapter not in matched.values():
             chapter.published_at = None
             chapter.source_path = source_path[: 500 - len(GONE)] + GONE
@@ -181,13 +188,14 @@ def _find_in_course(outline: Outline, path: Path, chapters: Iterable[Chapter]) -
     """Give a file that comes alone the path that it has in the folder of its course."""
     whole_path = path.resolve().as_posix()
     known = [
-        source_path
+        known_file
         for chapter in chapters
-        if (source_path := chapter.source_path.removesuffix(GONE))
-        and whole_path.endswith(f"/{source_path}")
+        if (known_file := source_file(chapter.source_path.removesuffix(GONE)))
+        and whole_path.endswith(f"/{known_file}")
     ]
+    known_file = max(known, key=len, default=path.name)
     for file in outline.chapters:
-        file.path = max(known, key=len, default=file.path)
+        file.path = known_file + file.path.removeprefix(path.name)
 
 
 def _match(chapters: list[Chapter], outline: Outline) -> dict[str, Chapter]:
@@ -198,13 +206,13 @@ def _match(chapters: list[Chapter], outline: Outline) -> dict[str, Chapter]:
         chapter = by_path.get(file.path) or by_path.get(file.path + GONE)
         if chapter:
             matched[file.path] = chapter
-    if not outline.is_whole:
-        return matched
     # Written by hand, or made from a file that is still there: not ours to take over.
     orphans = {
         chapter.slug: chapter
         for chapter in by_path.values()
-        if chapter not in matched.values() and chapter.source_path not in outline.paths
+        if outline.is_whole
+        and chapter not in matched.values()
+        and not outline.holds(chapter.source_path)
     }
     for file in outline.chapters:
         if file.path not in matched and (chapter := orphans.pop(_wanted_slug(file), None)):
@@ -213,6 +221,8 @@ def _match(chapters: list[Chapter], outline: Outline) -> dict[str, Chapter]:
 
 
 def _wanted_slug(file: MarkdownFile) -> str:
+    if isinstance(file, DocumentPart) and file.key:
+        return slug_of(f"{file.key}.part")[:110].strip("-") or "chapter"
     path = PurePosixPath(file.path)
     if path.stem.lower() in ("readme", "index") and path.parent.name:
         path = path.parent  # chapter-1/README.md is "chapter-1"

@@ -13,16 +13,22 @@ from itertools import accumulate
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
+from django.utils.translation import get_language
 from markdown_it.token import Token
 
+from learning.documents.pages import page_of
+from learning.pages import page_label
 from learning.rendering.markdown import new_parser, plain_text, top_level_blocks
 from learning.rendering.safety import clean_html, clean_source
 
 PARSER = new_parser(raw_html=True)
 # What the page around the text uses; a heading "Main" becomes "main-1".
 _IDS_OF_THE_PAGE = ("main", "tutor", "question")
+# Files that become chapters: links from one to another lead to its page.
+_LINKED_FILES = (".md", ".markdown", ".pdf", ".docx", ".pptx", ".html", ".htm")
 _DETAILS_OPEN = re.compile(r"<details\b", re.IGNORECASE)
 _DETAILS_CLOSE = re.compile(r"</details\b", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -74,15 +80,17 @@ def render_chapter(
 ) -> RenderedChapter:
     """Render a chapter's Markdown.
 
-    `chapter_urls` maps the source files of the course's chapters to their pages: a relative link
+    `chapter_urls` maps the source files of the course's chapters, in order, to their pages: a link
     to one of them, as seen from `source_path`, leads to that page; to another file, nowhere.
+    Marks of pages and slides show their numbers, in the language of the reader.
     """
-    return _render(text, source_path, tuple(sorted((chapter_urls or {}).items())))
+    urls = tuple((chapter_urls or {}).items())
+    return _render(text, source_path, urls, get_language() or "")
 
 
 @functools.lru_cache(maxsize=128)
 def _render(
-    text: str, source_path: str, chapter_urls: tuple[tuple[str, str], ...]
+    text: str, source_path: str, chapter_urls: tuple[tuple[str, str], ...], language: str
 ) -> RenderedChapter:
     # Line ends may be of two characters, as a form sends them, and offsets count them.
     line_starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
@@ -95,7 +103,7 @@ def _render(
     for parts in _with_folded_parts(list(top_level_blocks(tokens))):
         block = parts[0]
         html = "".join(PARSER.renderer.render(part, PARSER.options, env) for part in parts)
-        html = clean_html(html).strip()
+        html = clean_html(html).strip() or _page_mark(block[0], language)
         first, last = block[0].map[0], parts[-1][0].map[1]
         start = line_starts[first]
         end = line_starts[min(last, len(line_starts) - 1)]
@@ -107,6 +115,13 @@ def _render(
         if html:
             blocks.append(Block(start, end, html))
     return RenderedChapter(tuple(blocks), tuple(contents))
+
+
+def _page_mark(token: Token, language: str) -> str:
+    page = page_of(token.content) if token.type == "html_block" else None
+    if page is None:
+        return ""
+    return format_html('<p class="page-mark" lang="{}">{}</p>', language, page_label(page))
 
 
 def _with_folded_parts(blocks: list[list[Token]]) -> Iterator[list[list[Token]]]:
@@ -146,15 +161,20 @@ def linked_file(link: Token, source_path: str) -> str:
 
 
 def _turn_links(tokens: list[Token], source_path: str, chapter_urls: dict[str, str]) -> None:
+    # A file that became several chapters begins with the first of them.
+    first_parts: dict[str, str] = {}
+    for path, url in chapter_urls.items():
+        if (file := path.rpartition("#")[0]).endswith(_LINKED_FILES):
+            first_parts.setdefault(file, url)
     for token in tokens:
         for child in token.children or []:
             if child.type != "link_open":
                 continue
             path = linked_file(child, source_path)
-            if not path.endswith((".md", ".markdown")):
+            if not path.lower().endswith(_LINKED_FILES):
                 continue
-            if path in chapter_urls:
+            if url := chapter_urls.get(path) or first_parts.get(path):
                 _, hash_mark, fragment = str(child.attrs["href"]).partition("#")
-                child.attrs["href"] = f"{chapter_urls[path]}{hash_mark}{fragment}"
+                child.attrs["href"] = f"{url}{hash_mark}{fragment}"
             else:
                 del child.attrs["href"]

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from learning.citations import citations_for
+from learning.citations import citations_for, titles_of
 from learning.events import Ask
 from learning.models import Chapter, Citation, Conversation, Message
 from rag.search import RetrievedChunk
@@ -120,18 +120,19 @@ def save_citations(
         .defer("text")
         .in_bulk([int(passage.document_key) for passage in passages])
     )
+    titles = titles_of(passages, chapters.values())
     citations = Citation.objects.bulk_create(
         Citation(
             message=answer,
             number=number,
             chapter=chapters.get(int(passage.document_key)),
-            title=" › ".join(passage.heading_path)[:400] or passage.title,
+            title=title,
             quote=passage.text,
             start=passage.start,
             end=passage.end,
             score=passage.score,
         )
-        for number, passage in enumerate(passages, start=1)
+        for number, (passage, title) in enumerate(zip(passages, titles, strict=True), start=1)
     )
     if is_weak:
         Message.objects.filter(pk=answer.pk).update(is_weakly_sourced=True)

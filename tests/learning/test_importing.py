@@ -337,15 +337,15 @@ def test_a_broken_index_still_lets_the_chapters_in(folder):
     assert [problem.path for problem in report.problems] == ["index.md"]
 
 
-def test_other_kinds_of_files_are_told_not_yet(folder):
-    write(folder, "slides.pptx", b"PK")
+def test_kinds_that_cannot_be_imported_are_told(folder):
+    write(folder, "notes.odt", b"PK")
 
     report = import_course(folder)
 
     assert report.problems == []
     ((path, why),) = report.notes
-    assert path == "slides.pptx"
-    assert "cannot be imported yet" in why
+    assert path == "notes.odt"
+    assert "cannot be imported" in why
 
 
 def test_where_there_is_nothing_to_import_nothing_is_made(tmp_path):
@@ -363,6 +363,7 @@ def test_the_command_prints_what_it_did_and_what_comes_next(folder):
 
     assert "Plants (botany): 2 added, 0 changed, 0 unchanged, 0 removed" in out.getvalue()
     assert "manage.py reindex --course botany" in out.getvalue()
+    assert "searchable within seconds where a worker runs" in out.getvalue()
     assert Course.objects.get().is_open
 
 

@@ -246,6 +246,33 @@ async def test_cited_sources_are_told_from_those_only_read(tab, conversation, ch
     assert await answer.citations.acount() > 1
 
 
+async def test_the_trace_tells_what_was_cited_from_what_was_only_given(
+    tab, conversation, chat_model, traces
+):
+    chat_model.answers("It happens in the chloroplasts [2].")
+
+    await tab.ask("Where does photosynthesis happen?")
+    await tab.until("turn.finished")
+
+    found = [passage["id"] for passage in step(traces, "retrieve").output["passages"]]
+    assert len(found) > 1
+    assert traces.last.metadata["given"] == [
+        {"n": n, "id": chunk_id} for n, chunk_id in enumerate(found, start=1)
+    ]
+    assert traces.last.metadata["cited"] == [{"n": 2, "id": found[1]}]
+
+
+async def test_a_stopped_answer_has_cited_what_it_had_said(tab, conversation, chat_model, traces):
+    chat_model.answers("It happens in the chloroplasts [1].", WAIT)
+
+    await tab.ask("Where does photosynthesis happen?")
+    await tab.until("turn.delta")
+    await tab.stop()
+    await tab.until("turn.finished")
+
+    assert [passage["n"] for passage in traces.last.metadata["cited"]] == [1]
+
+
 async def test_the_conversation_so_far_is_sent_along(tab, chat_model):
     chat_model.answers("Light into sugar.")
     chat_model.answers("In the leaf.")

@@ -1,17 +1,25 @@
-"""`manage.py import_course PATH`: a folder of Markdown becomes a course, or updates it."""
+"""`manage.py import_course PATH`: a folder of files becomes a course, or updates it."""
+
+import contextlib
+import sys
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
 from learning.importing import CourseImportError, import_course
+from learning.tasks import reindex_soon
 
 
 class Command(BaseCommand):
-    help = "Make a folder of Markdown files into a course, or bring that course up to date."
+    help = (
+        "Make a folder of Markdown, PDF, DOCX, PPTX and HTML files into a course, or bring that "
+        "course up to date."
+    )
 
     def add_arguments(self, parser):
         languages = [code for code, _ in settings.LANGUAGES]
-        parser.add_argument("path", help="a folder of Markdown files, or one such file")
+        parser.add_argument("path", help="a folder of such files, or one of them")
         parser.add_argument("--slug", default="", help="the course's name in addresses")
         parser.add_argument("--title", default="")
         parser.add_argument(
@@ -26,11 +34,18 @@ class Command(BaseCommand):
 
     def handle(self, *, path, slug, title, language, **options):
         try:
-            report = import_course(
-                path, slug=slug, title=title, language=language, is_open=options["open"]
-            )
+            with _Bar(self.stderr) as bar:
+                report = import_course(
+                    path,
+                    slug=slug,
+                    title=title,
+                    language=language,
+                    is_open=options["open"],
+                    progress=bar,
+                )
         except CourseImportError as error:
             raise CommandError(str(error)) from error
+        reindex_soon(report.course.slug)
         self.show(report)
         if report.problems:
             raise CommandError(
@@ -52,4 +67,30 @@ class Command(BaseCommand):
                 "The file of a removed chapter has gone: it is unpublished, not deleted, and comes "
                 "back with its file."
             )
-        self.stdout.write(f"To make it searchable: manage.py reindex --course {report.course.slug}")
+        self.stdout.write(
+            "It will be searchable within seconds where a worker runs (make run starts one); "
+            f"or run: manage.py reindex --course {report.course.slug}"
+        )
+
+
+class _Bar(contextlib.AbstractContextManager):
+    """A bar over the files and their pages, where a person watches."""
+
+    def __init__(self, stream) -> None:
+        self.bar = tqdm(
+            total=100,
+            desc="Reading",
+            unit="%",
+            bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed} {postfix}",
+            file=sys.stderr,
+            disable=not stream.isatty(),
+            leave=False,
+            delay=1,
+        )
+
+    def __call__(self, name: str, done: float) -> None:
+        self.bar.set_postfix_str(name, refresh=False)
+        self.bar.update(100 * done - self.bar.n)
+
+    def __exit__(self, *_) -> None:
+        self.bar.close()
