@@ -87,6 +87,11 @@ def history_count(messages: Sequence[ChatMessage]) -> int:
     return sum(message.role != "system" for message in messages) - 1
 
 
+def passage_count(messages: Sequence[ChatMessage]) -> int:
+    """How many passages a prompt made by `build_messages` holds: the first so many."""
+    return messages[0].content.count("\n</passage>\n")
+
+
 def _numbered(number: int, passage: Passage) -> str:
     # A passage that holds our own fence could end itself and speak as the prompt.
     text = FENCE.sub("(passage", passage.text.strip())

@@ -30,6 +30,7 @@ from tracing.trace_filters import (
     StatusFilter,
     ThumbFilter,
     ValueFilter,
+    WarningFilter,
     WhenFilter,
 )
 from tracing.trace_list import BoundedPaginator, ScoreList, TraceList
@@ -105,6 +106,7 @@ class TraceAdmin(Records):
         WhenFilter,
         StatusFilter,
         ErrorFilter,
+        WarningFilter,
         NameFilter,
         GroupFilter,
         ModelFilter,

@@ -23,10 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class Status(StrEnum):
-    """How a trace or an observation ended. RUNNING has not, or its process died unnoticed."""
+    """How a trace or an observation ended. RUNNING has not, or its process died unnoticed.
+
+    WARNING went on to its end, but somebody should know: a deadline passed, a fallback stood in.
+    """
 
     RUNNING = "running"
     OK = "ok"
+    WARNING = "warning"
     ERROR = "error"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
@@ -96,6 +100,14 @@ class Block:
             return None
         return round((self.ended_at - self.started_at) / timedelta(milliseconds=1), 3)
 
+    def warn(self, words: str) -> None:
+        """Say what somebody should know where the work goes on; it ends as WARNING, unless worse.
+
+        Traces with such a step are counted by the step's name and can be listed.
+        """
+        if self.status in (Status.RUNNING, Status.WARNING):
+            self.status, self.status_message = Status.WARNING, words
+
     def fail(self, error: BaseException | str) -> None:
         """Mark as failed where the code goes on: the error was caught and answered in words."""
         self.status = Status.ERROR
@@ -104,10 +116,11 @@ class Block:
 
     def _settle(self, error: BaseException | None) -> None:
         """Set the status from the way the block was left; one that was set by hand stays."""
-        if self.status is not Status.RUNNING:
+        if self.status not in (Status.RUNNING, Status.WARNING):
             return
         if error is None:
-            self.status = Status.OK
+            if self.status == Status.RUNNING:
+                self.status = Status.OK
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             self.status, self.status_message = Status.CANCELLED, "stopped"
         elif isinstance(error, KeyboardInterrupt | SystemExit):

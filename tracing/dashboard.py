@@ -121,6 +121,11 @@ class Sums:
         return dict(sorted(by_kind.items(), key=lambda item: (-item[1], item[0])))
 
     @cached_property
+    def warnings_by_step(self) -> dict[str, int]:
+        by_step = summaries.add_up(row.warnings for row in self.rows)
+        return dict(sorted(by_step.items(), key=lambda item: (-item[1], item[0])))
+
+    @cached_property
     def error_share(self) -> float:
         return 100 * self.errors / self.traces if self.traces else 0.0
 

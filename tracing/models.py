@@ -54,6 +54,7 @@ class Outcome(models.TextChoices):
 
     RUNNING = "running", _("running")
     OK = "ok", _("ok")
+    WARNING = "warning", _("warning")
     ERROR = "error", _("error")
     CANCELLED = "cancelled", _("stopped")
     INTERRUPTED = "interrupted", _("interrupted")
@@ -171,7 +172,16 @@ class ObservationRecord(Recorded):
         ordering = ["position"]
         verbose_name = _("observation")
         verbose_name_plural = _("observations")
-        indexes = [models.Index(fields=["trace", "position"], name="observation_order")]
+        indexes = [
+            models.Index(fields=["trace", "position"], name="observation_order"),
+            # All that is asked of the few that warned, so that no row need be read. (The status,
+            # always the same here, because SQLite would look it up in the row.)
+            models.Index(
+                fields=["-started_at", "name", "trace", "status"],
+                name="observation_warned",
+                condition=models.Q(status="warning"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -237,6 +247,8 @@ class DailySummary(models.Model):
     model = models.CharField(_("model"), max_length=200, blank=True)
     traces = models.PositiveIntegerField(_("traces"), default=0)
     errors = models.JSONField(_("errors"), default=dict)  # kind → how many
+    # Steps that ended with a warning: name of the step → how many.
+    warnings = models.JSONField(_("warnings"), default=dict)
     stopped = models.PositiveIntegerField(_("stopped"), default=0)
     interrupted = models.PositiveIntegerField(_("interrupted"), default=0)
     input_tokens = models.PositiveBigIntegerField(_("input tokens"), default=0)

@@ -76,7 +76,8 @@ class Trace(Block):
     """One piece of work seen from outside: a chat turn, a reindex, a job.
 
     Who it is for (`user_id`, `session_id`) comes from the middleware unless it is given. With
-    `capture_content=False` only its times and counts are kept, whatever the settings say.
+    `capture_content=False` only its times and counts are kept, whatever the settings say; with
+    `recorded=False` nothing is, neither of it nor of a trace inside it.
     """
 
     def __init__(
@@ -89,9 +90,11 @@ class Trace(Block):
         tags: list[str] | tuple[str, ...] = (),
         metadata: dict | None = None,
         capture_content: bool = True,
+        recorded: bool = True,
     ):
         super().__init__(name, input=input, metadata=metadata)
         self.capture_content = capture_content
+        self.is_recorded = recorded
         self.user_id = user_id
         self.session_id = session_id
         self.request_id = ""
@@ -105,11 +108,12 @@ class Trace(Block):
 
     @property
     def whose(self) -> dict[str, Any]:
-        """Whose work it is, and whether their words are kept."""
+        """Whose work it is, and whether their words, or anything at all, are kept."""
         return {
             "user_id": self.user_id,
             "session_id": self.session_id,
             "capture_content": self.capture_content,
+            "is_recorded": self.is_recorded,
         }
 
     def now(self) -> datetime:
@@ -126,6 +130,7 @@ class Trace(Block):
             # A trace inside a trace, or in a task that outlived one: the same person's work.
             whose = outer.whose if outer.block is None else outer.block.trace.whose
             self.capture_content = self.capture_content and whose["capture_content"]
+            self.is_recorded = self.is_recorded and whose["is_recorded"]
             self.user_id = self.user_id or whose["user_id"]
             self.session_id = self.session_id or whose["session_id"]
         who = attribution.current()
@@ -133,7 +138,8 @@ class Trace(Block):
         self.session_id = self.session_id or who.session_id
         self.request_id = who.request_id
         self.release = conf.get("RELEASE")
-        recorder.get_recorder().started(self)
+        if self.is_recorded:
+            recorder.get_recorder().started(self)
 
     @harmless
     def _exit(self, error: BaseException | None) -> None:
@@ -144,7 +150,8 @@ class Trace(Block):
             observation._end_with(self)
         for block in (self, *self.observations):
             block.place.vacate(self.whose)
-        recorder.get_recorder().finished(self)
+        if self.is_recorded:
+            recorder.get_recorder().finished(self)
 
 
 class Observation(Block):

@@ -30,7 +30,7 @@ from django.db.models.functions import Cast, Floor, Greatest, Ln
 from django.utils import timezone
 
 from tracing import conf
-from tracing.models import DailySummary, Outcome, ScoreRecord, TraceRecord
+from tracing.models import DailySummary, ObservationRecord, Outcome, ScoreRecord, TraceRecord
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +152,7 @@ def summarise(day: date, at: datetime | None = None) -> None:
         started_at__gte=beginning(day), started_at__lt=beginning(day + timedelta(days=1))
     ).exclude(status=Outcome.RUNNING)
     summaries = _count(ended, since=beginning(day))
+    _count_warnings(day, summaries)
     if day == at.astimezone(UTC).date():
         _today_took = timedelta(seconds=time.monotonic() - began)
     for summary in summaries.values():
@@ -223,6 +224,28 @@ def _count(traces: QuerySet, since: datetime) -> dict[Kind, DailySummary]:
     for kind, summary in summaries.items():
         summary.name, summary.group, summary.model = kind
     return summaries
+
+
+def _count_warnings(day: date, summaries: dict[Kind, DailySummary]) -> None:
+    """Count, by their names, the steps of a day's traces that ended with a warning."""
+    # By the steps' own times first, in an index that holds only these steps: none is older than
+    # its trace, or so much younger than one that has ended.
+    warned = ObservationRecord.objects.filter(
+        status=Outcome.WARNING,
+        started_at__gte=beginning(day),
+        started_at__lt=beginning(day + timedelta(days=1)) + SETTLED_AFTER,
+    )
+    of_the_day = warned.filter(
+        trace__started_at__gte=beginning(day),
+        trace__started_at__lt=beginning(day + timedelta(days=1)),
+    )
+    kind = [f"trace__{field}" for field in KIND]
+    for *of_kind, name, count in (
+        of_the_day.order_by().values_list(*kind, "name").annotate(steps=Count("*"))
+    ):
+        # A trace that ended a moment ago has no summary yet: the next look counts both.
+        if summary := summaries.get(tuple(of_kind)):
+            summary.warnings[name] = count
 
 
 def _bucket(times: str):

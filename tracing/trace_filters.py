@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from tracing import conf
-from tracing.models import ExportState, Outcome, ScoreRecord
+from tracing.models import ExportState, ObservationRecord, Outcome, ScoreRecord
 
 # A list holds this many rows at most: nothing counts or sorts more.
 MOST_LISTED = 5_000
@@ -191,6 +191,31 @@ class ThumbFilter(admin.SimpleListFilter):
         judged = ScoreRecord.objects.filter(name=conf.get("FEEDBACK_SCORE"), **values[value])
         newest = judged.order_by("-updated_at").values("trace_id")[: MOST_LISTED + 1]
         return queryset.filter(pk__in=newest)
+
+
+class WarningFilter(admin.SimpleListFilter):
+    """Traces with a step that ended with a warning, by the newest warnings: as many as a list
+    shows, and one.
+    """
+
+    title, parameter_name = _("step with a warning"), "warned"
+    ANY = "*"
+
+    def lookups(self, request, model_admin):
+        newest = _warned().values_list("name")[: MOST_LISTED + 1]
+        names = {name for (name,) in newest} | {self.value() or self.ANY}
+        return [(self.ANY, _("any step")), *((name, name) for name in sorted(names - {self.ANY}))]
+
+    def queryset(self, request, queryset):
+        name = self.value()
+        if name is None:
+            return queryset
+        steps = _warned() if name == self.ANY else _warned().filter(name=name)
+        return queryset.filter(pk__in=steps.values("trace_id")[: MOST_LISTED + 1])
+
+
+def _warned():
+    return ObservationRecord.objects.filter(status=Outcome.WARNING).order_by("-started_at")
 
 
 def _midnight(day: date) -> datetime:

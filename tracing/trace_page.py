@@ -14,13 +14,12 @@ from django.db.models import Q
 
 from tracing.blocks import as_metadata
 from tracing.models import ObservationRecord, ScoreRecord, TraceRecord
+from tracing.reranking import Reranking, reranking
 
 STEPS_SHOWN = 300
 DEEPEST_INDENT = 12
 LONG_TEXT = 400  # characters; longer ones are folded
 ANSWER = "response"  # what the page is opened for: never folded
-# A reranker that keeps what it was given gives the scores back, but for rounding.
-SAME_SCORE = 0.0002
 
 
 @dataclass
@@ -36,7 +35,7 @@ class Step:
     input: "Content"
     output: "Content"
     metadata: "Content"
-    reranking: "Reranking | None" = None
+    reranking: Reranking | None = None
 
     @property
     def indent(self) -> range:
@@ -90,14 +89,6 @@ class Content:
 
     def __bool__(self) -> bool:
         return self.value not in (None, "", [], {})
-
-
-@dataclass
-class Reranking:
-    """A line per candidate, best first; `is_idle`: the order and scores are those before."""
-
-    lines: list[dict]
-    is_idle: bool
 
 
 def timeline(trace: TraceRecord, *, first: int = 1, with_content: bool = True) -> Timeline:
@@ -165,22 +156,6 @@ def readable(value: Any) -> Content:
     return content
 
 
-def reranking(row: ObservationRecord) -> Reranking | None:
-    """Return the before and after of a rerank step; None where nothing was reranked."""
-    if not isinstance(row.input, dict) or not isinstance(row.output, dict):
-        return None
-    candidates, results = row.input.get("candidates"), row.output.get("results")
-    if not isinstance(candidates, list) or not isinstance(results, list):
-        return None
-    before = {str(item.get("id")): item for item in candidates if isinstance(item, dict)}
-    lines = [
-        {**before.get(str(item.get("id")), {}), **item}
-        for item in results
-        if isinstance(item, dict)
-    ]
-    return Reranking(lines, is_idle=all(map(_is_unchanged, lines))) if lines else None
-
-
 def _step(trace, row, number, depth, length, with_content) -> Step:
     begins = _offset(trace, row)
     first_token = None
@@ -201,7 +176,7 @@ def _step(trace, row, number, depth, length, with_content) -> Step:
             if with_content
             else None
         ),
-        reranking=reranking(row) if with_content else None,
+        reranking=reranking(row, trace.metadata) if with_content else None,
     )
 
 
@@ -257,14 +232,6 @@ def _passage(item: dict) -> Passage:
     score = item.get("score")
     known = isinstance(score, int | float)
     return Passage(named or str(item.get("id", "")), item["text"], score if known else None)
-
-
-def _is_unchanged(line: dict) -> bool:
-    try:
-        moved = line["position_before"] != line["position_after"]
-        return not moved and abs(line["score_before"] - line["score_after"]) <= SAME_SCORE
-    except (KeyError, TypeError):
-        return False
 
 
 def _text(value: Any, *, is_open: bool = False) -> tuple[str, bool]:

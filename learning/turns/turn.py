@@ -9,7 +9,7 @@ Never yields: it pushes events, so no context variable of a span can leak out of
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from learning.events import Ask, Event
 from learning.llm.base import ChatMessage, get_chat_model
 from learning.llm.errors import AnswerCutOff, ChatModelError
 from learning.models import Citation, Conversation, Message
-from learning.prompts import build_messages, history_count
+from learning.prompts import build_messages, history_count, passage_count
 from learning.rendering import AnswerRenderer
 from learning.turns import rows
 from learning.turns.rows import Question
@@ -96,7 +96,10 @@ class Turn:
                 await self.emit(events.started(self.id, self.ask.id, self.ask.text))
                 async with asyncio.timeout(settings.TUTOR["ANSWER_SECONDS"]):
                     found = await self._retrieve(question)
-                    await self._answer(self._prompt(question, found), found)
+                    try:
+                        await self._answer(self._prompt(question, found), found)
+                    finally:
+                        traced.metadata["cited"] = _marks(found, self.renderer.cited)
                 self.status = Message.Status.COMPLETE
             except asyncio.CancelledError:
                 if self.ended_by_server:
@@ -132,6 +135,7 @@ class Turn:
             model=self.model,
             is_weak=found.is_weak,
         )
+        self.trace.metadata["given"] = _marks(found, range(1, passage_count(messages) + 1))
         self.trace.input = {
             **self.trace.input,
             "system_prompt": messages[0].content,
@@ -271,6 +275,11 @@ class Turn:
             is_weak=self.is_weak,
             message=self.error,
         )
+
+
+def _marks(found: SearchResult, numbers: Iterable[int]) -> list[dict[str, int]]:
+    """Name passages for the trace: the mark [n] each has in prompt and answer, and its chunk."""
+    return [{"n": n, "id": found.passages[n - 1].chunk_id} for n in sorted(numbers)]
 
 
 async def _to_the_end(work: Awaitable[None]) -> None:

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from tracing.models import ExportState, ObservationRecord, Outcome, ScoreRecord, TraceRecord
 from tracing.trace_filters import distinct_values
@@ -167,7 +168,7 @@ FILTERS = [
     ("status__exact", "error"), ("name__exact", "wanted"), ("model__exact", "glm-4"),
     ("group__exact", "calculus"), ("export_state__exact", "rejected"),
     ("error_type__exact", "RateLimited"), ("when", "today"), ("when", "hour"), ("when", "week"),
-    ("when", "month"), ("thumb", "down"), ("thumb", "any"),
+    ("when", "month"), ("thumb", "down"), ("thumb", "any"), ("warned", "rerank"), ("warned", "*"),
 ]  # fmt: skip
 
 
@@ -177,13 +178,14 @@ def test_each_filter_finds_what_it_says_and_is_offered(admin, tracing_settings, 
     make(0, name="wanted", status=Outcome.ERROR, model="glm-4", group="calculus",
          error_type="RateLimited", export_state=ExportState.REJECTED)  # fmt: skip
     judge("t-0", value=0)
+    warned(TraceRecord.objects.get(pk="t-0"))
     TraceRecord.objects.create(
         id="old", name="other", status=Outcome.OK, started_at=NOW - timedelta(days=99)
     )
     judge("old", value=1, name="faithful")
 
     assert listed(admin, **{parameter: value}) == ["t-0"]
-    assert f"{parameter}={value}" in text(admin.get(LIST))
+    assert urlencode({parameter: value}) in text(admin.get(LIST))
     assert "old" in listed(admin)
 
 
@@ -264,8 +266,8 @@ def test_each_list_is_served_by_an_index(admin, tracing_settings, query):
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             plan = " / ".join(row[-1] for row in cursor.fetchall())
         assert "INDEX" in plan, (sql, plan)
-        # The judged, and the scores of one page, are few and may be sorted.
-        may_sort = "thumb" in query or '"tracing_scorerecord"."id"' in sql
+        # The judged, the warned, and the scores of one page are few and may be sorted.
+        may_sort = "thumb" in query or "warned" in query or '"tracing_scorerecord"."id"' in sql
         assert may_sort or "USE TEMP B-TREE FOR ORDER BY" not in plan, (sql, plan)
 
 
@@ -362,32 +364,41 @@ def conversation(session_id, user):
     return f"/conversations/{session_id}/"
 
 
-def rerank(**results):
-    trace = make(steps=1)
-    trace.observations.update(
-        name="rerank",
-        input={"candidates": [{"id": 1, "title": "Limits", "lexical_position": 4}]},
-        output={"results": [{"id": 1, "position_before": 1, "score_before": 0.02, **results}]},
-    )
+def warned(trace, step="rerank", words="The fused order stands", *, at=NOW):
+    return ObservationRecord.objects.create(
+        id=f"{trace.pk}-warned-{trace.observations.count()}", trace=trace, position=0, kind="SPAN",
+        name=step, status=Outcome.WARNING, status_message=words, started_at=at, duration_ms=1.0,
+    )  # fmt: skip
 
 
-def test_the_page_shows_what_a_reranker_did(admin):
-    rerank(position_after=2, score_after=0.9, kept=True)
+def test_a_step_that_warns_says_so_on_the_page(admin):
+    warned(make())
     shown = text(admin.get(page()))
 
-    assert "score before" in shown
-    assert "0.900" in shown
-    assert "No reranker" not in shown
+    assert '<span class="trace-status trace-warning">warning</span>' in shown
+    assert "The fused order stands" in shown
 
 
-def test_the_page_says_when_no_reranker_was_there(admin):
-    rerank(position_after=1, score_after=0.02, kept=False)
-    shown = text(admin.get(page()))
+def test_who_may_not_read_content_sees_that_a_step_warned_and_not_why(assistant):
+    assistant.may("view_tracerecord")
+    warned(make())
+    shown = text(assistant.get(page()))
 
-    assert "No reranker is configured" in shown
-    assert "Limits" in shown
-    assert "dropped" in shown
-    assert "score before" not in shown
+    assert "This step ended with a warning." in shown
+    assert "The fused order stands" not in shown
+
+
+def test_traces_are_found_by_the_step_that_warned(admin):
+    warned(make(0), "rerank")
+    warned(make(1), "embedding")
+    make(2, steps=1)
+
+    assert listed(admin, warned="rerank") == ["t-0"]
+    assert listed(admin, warned="*") == ["t-0", "t-1"]
+    assert listed(admin, warned="gone") == []
+    shown = text(admin.get(LIST))
+    assert "?warned=embedding" in shown and "?warned=rerank" in shown
+    assert "step-0" not in shown
 
 
 def test_the_page_shows_costs_and_what_the_words_mean(admin):

@@ -15,7 +15,13 @@ from django.utils import timezone, translation
 
 from tests.tracing.dashboard_parts import score_of, trace_on
 from tracing import dashboard, summaries
-from tracing.models import DailySummary, ExportHealth, ExportState, TraceRecord
+from tracing.models import (
+    DailySummary,
+    ExportHealth,
+    ExportState,
+    ObservationRecord,
+    TraceRecord,
+)
 
 NOW = timezone.now()
 TODAY = NOW.astimezone(UTC).date()
@@ -77,6 +83,7 @@ def test_the_page_sums_up_what_was_traced(show):
         "25.0 % of the traces", "0 up 1 down", "Timeout 1", "glm-4", "limits", "series",
     ):  # fmt: skip
         assert part in said, part
+    assert "warning" not in said
 
 
 def test_without_traces_it_says_so_kindly(show):
@@ -140,6 +147,21 @@ def test_a_kind_of_error_leads_to_exactly_its_traces(show, client, staff):
     assert listed(client, *links(html, "Timeout")) == {"ai_chatTimeout"}
     assert len(client.get(links(html, "Timeout")[0]).context["cl"].result_list) == 1
     assert listed(client, *links(html, "no kind given")) == {"ai_chat"}
+
+
+def test_steps_that_warned_are_counted_and_lead_to_their_traces(show, client, staff):
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    for number in range(3):
+        slow = trace_on(TODAY, error_type=f"slow-{number}")
+        ObservationRecord.objects.create(
+            id=slow.pk, trace=slow, name="rerank", position=0, kind="SPAN", status="warning",
+            started_at=slow.started_at,
+        )  # fmt: skip
+    trace_on(TODAY)
+    html = show()
+
+    assert "Steps that ended with a warning rerank 3 steps" in words(html)
+    assert listed(client, *links(html, "rerank")) == {f"ai_chatslow-{n}" for n in range(3)}
 
 
 def test_a_line_leads_to_its_traces_and_narrows_the_dashboard(

@@ -121,6 +121,16 @@ def test_a_stop_arrives_as_a_warning(langfuse, send):
     assert (shown["level"], shown["statusMessage"]) == ("WARNING", "stopped")
 
 
+def test_a_step_that_warned_arrives_as_a_warning_in_a_trace_that_is_well(langfuse, send):
+    with trace("ai_chat") as turn, span("rerank") as step:
+        step.warn("the fused order stands")
+    send()
+
+    shown = langfuse.observations[step.id]
+    assert (shown["level"], shown["statusMessage"]) == ("WARNING", "the fused order stands")
+    assert langfuse.traces[turn.id]["metadata"]["status"] == "ok"
+
+
 def test_usage_is_sent_even_where_nobody_counted(langfuse, send):
     with trace("ai_chat"), generation("llm_call", model="gpt-4o-mini", input="x" * 4_000):
         pass

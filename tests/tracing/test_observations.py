@@ -85,6 +85,28 @@ def test_a_trace_inside_a_trace_is_the_same_persons_and_as_discreet(traces):
     assert trace_row(inner).input is None
 
 
+async def test_nothing_inside_an_unrecorded_trace_is_kept(traces):
+    over = asyncio.Event()
+
+    async def afterwards():
+        await over.wait()
+        with span("afterwards"):
+            pass
+
+    with trace("evaluation") as job:
+        with trace("question", recorded=False):
+            task = asyncio.create_task(afterwards())
+            with span("retrieve"), generation("embedding"):
+                pass
+            with trace("inner"):
+                pass
+        over.set()
+        await task
+
+    assert traces.traces == [job]
+    assert (job.observations, traces.running) == ([], [])
+
+
 class ProviderUsage:
     prompt_tokens, completion_tokens, total_tokens = 7, 5, 12
 
@@ -216,6 +238,27 @@ def test_a_status_set_by_hand_stays():
 
     assert turn.status == Status.ERROR
     assert turn.status_message == "TimeoutError: the provider was silent"
+
+
+def test_a_step_that_warns_goes_on_and_says_so(traces):
+    with trace("chat") as whole, span("rerank") as step:
+        step.warn("not done in time")
+        step.warn("the fused order stands")
+
+    assert (step.status, step.status_message) == (Status.WARNING, "the fused order stands")
+    assert whole.status == Status.OK
+
+
+def test_an_error_after_a_warning_is_an_error(traces):
+    with pytest.raises(ValueError), span("rerank") as step:
+        step.warn("not done in time")
+        raise ValueError("no such model")
+    with span("rerank") as caught:
+        caught.fail("no such model")
+        caught.warn("the fused order stands")
+
+    assert (step.status, step.status_message) == (Status.ERROR, "ValueError: no such model")
+    assert (caught.status, caught.status_message) == (Status.ERROR, "no such model")
 
 
 def test_an_error_that_cannot_say_what_it_is_still_passes(traces):

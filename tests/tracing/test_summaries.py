@@ -4,13 +4,15 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.tracing.dashboard_parts import score_of, trace_on
 from tracing import summaries
-from tracing.models import DailySummary, Outcome, TraceRecord
+from tracing.models import DailySummary, ObservationRecord, Outcome, TraceRecord
 
 DAY = date(2026, 3, 10)
 NOON = datetime(2026, 3, 12, 12, tzinfo=UTC)  # two days later
@@ -48,6 +50,44 @@ def test_ends_are_counted_by_what_they_were_and_running_ones_not_at_all(db):
     summed = made_for()
     assert (summed.traces, summed.stopped, summed.interrupted) == (5, 1, 1)
     assert summed.errors == {"TimeoutError": 2, "": 1}
+
+
+def step_of(trace, name, *, at=None, status=Outcome.WARNING):
+    return ObservationRecord.objects.create(
+        id=uuid4().hex, trace=trace, name=name, position=0, kind="SPAN", status=status,
+        started_at=at or trace.started_at,
+    )  # fmt: skip
+
+
+def test_steps_that_ended_with_a_warning_are_counted_by_their_name(db):
+    slow = trace_on(DAY, group="limits", model="glm-4")
+    step_of(slow, "rerank")
+    step_of(slow, "rerank")
+    step_of(slow, "embedding")
+    step_of(slow, "retrieve", status=Outcome.OK)
+    step_of(trace_on(DAY, group="series"), "rerank")
+    over_midnight = trace_on(DAY, name="reindex")
+    step_of(over_midnight, "embedding", at=over_midnight.started_at + timedelta(hours=20))
+    step_of(trace_on(DAY + timedelta(days=1), group="series"), "rerank")
+    step_of(trace_on(DAY, status=Outcome.RUNNING, name="running"), "rerank")
+
+    summaries.summarise(DAY)
+
+    assert made_for(group="limits").warnings == {"rerank": 2, "embedding": 1}
+    assert made_for(group="series").warnings == {"rerank": 1}
+    assert made_for(name="reindex").warnings == {"embedding": 1}
+    assert DailySummary.objects.count() == 3
+
+
+def test_counting_warnings_reads_only_the_steps_that_warn(db):
+    step_of(trace_on(DAY), "rerank")
+    with CaptureQueriesContext(connection) as captured:
+        summaries.summarise(DAY)
+    [counted] = [query["sql"] for query in captured if "observationrecord" in query["sql"]]
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {counted}")
+            assert "COVERING INDEX observation_warned" in str(cursor.fetchall())
 
 
 def test_thumbs_are_those_of_people_as_they_stand(db):
@@ -103,7 +143,7 @@ def test_a_day_summed_up_again_is_replaced(db):
 def test_as_many_queries_for_many_traces_as_for_one(db, django_assert_num_queries):
     for number in range(30):
         trace_on(DAY, model=f"m-{number % 3}", duration_ms=number, first_token_ms=number)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         summaries.summarise(DAY)
 
 

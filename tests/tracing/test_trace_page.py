@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from tracing.models import ObservationRecord, TraceRecord
 from tracing.templatetags.tracing import money, seconds
-from tracing.trace_page import STEPS_SHOWN, neighbours, readable, reranking, timeline
+from tracing.trace_page import STEPS_SHOWN, neighbours, readable, timeline
 
 BEGAN = timezone.now()
 
@@ -183,48 +183,6 @@ def test_the_preview_of_an_answer_is_not_shown_beside_the_answer():
         "response"
     ]
     assert readable({"response_preview": "a"}).fields
-
-
-def results(*lines):
-    return {
-        "results": [
-            {"id": key, "position_before": before, "position_after": after,
-             "score_before": 0.02, "score_after": score}
-            for key, before, after, score in lines
-        ]
-    }  # fmt: skip
-
-
-CANDIDATES = {"candidates": [{"id": 1, "title": "Limits"}, {"id": 2, "title": "Roots"}]}
-
-
-def test_a_rerank_step_becomes_a_table_of_before_and_after(trace):
-    row = add(trace, "rerank", input=CANDIDATES, output=results((2, 2, 1, 0.9), (1, 1, 2, 0.1)))
-    found = reranking(row)
-
-    assert not found.is_idle
-    assert [(line["title"], line["position_after"]) for line in found.lines] == [
-        ("Roots", 1),
-        ("Limits", 2),
-    ]
-
-
-def test_a_reranker_that_changes_nothing_is_told_from_one_that_agrees(trace):
-    nothing = add(trace, "a", input=CANDIDATES, output=results((1, 1, 1, 0.02), (2, 2, 2, 0.0201)))
-    agrees = add(trace, "b", input=CANDIDATES, output=results((1, 1, 1, 0.97), (2, 2, 2, 0.31)))
-
-    assert reranking(nothing).is_idle
-    assert not reranking(agrees).is_idle
-
-
-@pytest.mark.parametrize(
-    ("candidates", "found"),
-    [(None, None), ("cut", []), ([1, {"id": [1]}], [2, {"id": {}}]), ([{}], [{}]), ([], [])],
-)
-def test_other_shapes_do_not_break_the_page(trace, candidates, found):
-    row = add(trace, "rerank", input={"candidates": candidates}, output={"results": found})
-    shown = reranking(row)
-    assert shown is None or (shown.lines and not shown.is_idle)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ PAGE = 200  # observations in memory at once: a trace may have ten thousand
 
 LEVELS = {
     Outcome.ERROR: "ERROR",
+    Outcome.WARNING: "WARNING",
     Outcome.CANCELLED: "WARNING",
     Outcome.INTERRUPTED: "WARNING",
 }

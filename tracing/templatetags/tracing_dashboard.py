@@ -42,6 +42,10 @@ def tracing_dashboard(context):
             (kind, count, made.choice.list_query(status__exact="error", error_type__exact=kind))
             for kind, count in made.sums.errors_by_kind.items()
         ],
+        "warnings": [
+            (step, count, made.choice.list_query(warned=step))
+            for step, count in made.sums.warnings_by_step.items()
+        ],
         "errors_query": made.choice.list_query(status__exact="error"),
         "chips": [
             (label, getattr(made.choice, kind), made.choice.query(**{kind: None}))
