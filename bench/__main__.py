@@ -15,6 +15,9 @@ TOPICS = {
     "memory": "bench.memory",
     "export": "bench.export",
     "admin": "bench.admin_lists",
+    "retrieval": "bench.retrieval",
+    "crowd": "bench.retrieval_crowd",
+    "reindex": "bench.reindex",
 }
 
 

@@ -23,9 +23,16 @@ START_SECONDS = 30
 class Worker:
     """A proxy of an object in a process of its own; `close` ends the process."""
 
-    def __init__(self, path: str, *, environment: Mapping[str, str] | None = None, **arguments):
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours
-            [sys.executable, "-m", "bench.worker", path, json.dumps(arguments)],
+    def __init__(
+        self,
+        path: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+        **arguments,
+    ):
+        self._process = subprocess.Popen(  # noqa: S603 - an interpreter, a module of ours
+            [python, "-m", "bench.worker", path, json.dumps(arguments)],
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE,

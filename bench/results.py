@@ -15,7 +15,18 @@ from bench.rows import Row, is_reached, number
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "bench" / "RESULTS.md"
-PACKAGES = ("django", "channels", "daphne", "openai", "aiohttp", "langfuse", "psycopg")
+PACKAGES = (
+    "django",
+    "channels",
+    "daphne",
+    "openai",
+    "aiohttp",
+    "langfuse",
+    "psycopg",
+    "numpy",
+    "torch",
+    "sentence-transformers",
+)
 HEAD = """\
 # Results of `make bench`
 

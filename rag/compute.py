@@ -5,7 +5,8 @@ computing, so neither the event loop nor that thread may do it. Each lane has it
 reindex, which computes for minutes, and the loading of an index never hold up a student's question.
 Questions of many students that wait for the same model are given to it together.
 
-Threads here keep no database connection: what a call opened is closed when it ends.
+Threads here keep no database connection: what a call opened is closed when it ends, or, where a
+search asks the database, when CONN_MAX_AGE says.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from django.db import connections
 from rag.errors import ComputeBusy, ComputeTimeout
 
 DEADLINE_SECONDS = 60.0  # the first question may have to load the model
-MOST_TOGETHER = 32
+MOST_TOGETHER = 8  # more are hardly quicker in all, and the first would wait for the last
 # How long a reindex lets questions go first, between two batches: it must end some day.
 COURTESY_SECONDS = 1.0
 INDEXING_NICENESS = 10  # on Linux, where each thread has its own
@@ -101,6 +102,8 @@ async def run_together(
 
 def run_blocking(function: Callable[..., Result], *args: Any, lane: Lane = Lane.INDEXING) -> Result:
     """Run a function in a lane's thread and wait for it; for synchronous code."""
+    if getattr(_thread, "lane", None) is lane:
+        return function(*args)  # in that thread already, and it would wait for itself
     return _submit(lane, function, args).result()
 
 
@@ -124,7 +127,7 @@ async def _result(future: Future, deadline_seconds: float) -> Any:
             return await asyncio.wrap_future(future)
     except TimeoutError as error:
         if future.done() and not future.cancelled():
-            raise  # the function's own
+            return future.result()  # done in time, and only the loop came late; or its own error
         raise ComputeTimeout(f"No result after {deadline_seconds:g} seconds.") from error
 
 
@@ -139,14 +142,18 @@ def _submit(lane: Lane, function: Callable[..., Any], args: tuple) -> Future:
 @contextlib.contextmanager
 def _counted(lane: Lane, future: Future):
     """Hold the lock, count a call that waits, and see to it that it is counted off again."""
-    with _lock:
-        if _waiting[lane] >= MOST_WAITING[lane]:
-            raise ComputeBusy(f"{_waiting[lane]} calls are waiting already.")
-        _waiting[lane] += 1
-        if lane is Lane.QUESTIONS:
-            _no_questions.clear()
-        yield
-    future.add_done_callback(functools.partial(_left, lane))
+    try:
+        with _lock:
+            if _waiting[lane] >= MOST_WAITING[lane]:
+                raise ComputeBusy(f"{_waiting[lane]} calls are waiting already.")
+            _waiting[lane] += 1
+            if lane is Lane.QUESTIONS:
+                _no_questions.clear()
+            future.add_done_callback(functools.partial(_left, lane))
+            yield
+    except BaseException:
+        future.cancel()  # no thread took it, as at the end of a process
+        raise
 
 
 def _left(lane: Lane, future: Future) -> None:
@@ -218,8 +225,12 @@ def _closing_connections(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     finally:
+        lasts = getattr(_thread, "lane", None) in (Lane.RANKING, Lane.RERANKING)
         for connection in connections.all(initialized_only=True):
-            connection.close()
+            if lasts:  # a store in the database is asked twice by every question
+                connection.close_if_unusable_or_obsolete()
+            else:
+                connection.close()
 
 
 def _forget_threads() -> None:

@@ -28,8 +28,12 @@ class LateInteraction(Reranker):
         fused = np.array([candidate.fused_score for candidate in candidates], dtype=np.float32)
         if question.token_vectors is None or not question.dense_weight:
             return fused
-        passages = [candidate.token_vectors for candidate in candidates]
-        has_tokens = np.array([tokens is not None and len(tokens) > 0 for tokens in passages])
-        if not has_tokens.all():
-            return fused  # of an embedding model without token vectors
-        return fused + question.dense_weight * z_scores(maxsim(question.token_vectors, passages))
+        # Candidates without token vectors stand at the mean.
+        heard = [
+            at
+            for at, candidate in enumerate(candidates)
+            if candidate.token_vectors is not None and len(candidate.token_vectors)
+        ]
+        passages = [candidates[at].token_vectors for at in heard]
+        fused[heard] += question.dense_weight * z_scores(maxsim(question.token_vectors, passages))
+        return fused

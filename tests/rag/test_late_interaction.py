@@ -68,9 +68,16 @@ def test_late_interaction_is_one_voice_beside_the_fused_score():
     assert scores[0] > scores[1]
 
 
-@pytest.mark.parametrize("weight", [0.0, 1.0])
-def test_the_fused_order_stands_where_token_vectors_say_nothing(weight):
-    tokens = None if weight else words(1, 2)
-    candidates = [candidate(0.3, tokens), candidate(0.2, words(1, 2))]
+@pytest.mark.parametrize(("weight", "tokens"), [(0.0, words(1, 2)), (1.0, None)])
+def test_the_fused_order_stands_where_token_vectors_say_nothing(weight, tokens):
+    candidates = [candidate(0.3, tokens), candidate(0.2, tokens)]
 
     assert reranked(candidates, weight=weight).tolist() == pytest.approx([0.3, 0.2])
+
+
+def test_a_candidate_without_token_vectors_stands_at_the_mean_of_the_others():
+    scores = reranked(
+        [candidate(0, None), candidate(0, words(1, 2)), candidate(0, words(8))]
+    ).tolist()
+
+    assert scores == pytest.approx([0, 1, -1])

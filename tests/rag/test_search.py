@@ -1,6 +1,7 @@
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 
 from rag import conf
@@ -182,6 +183,7 @@ def test_retrieve_holds_embedding_and_rerank_as_langfuse_shall_see_them(indexed,
         "kept",
     }
     assert (first["kept"], last["kept"]) == (True, False)
+    assert last["dropped"] == "not among the best"
 
 
 async def test_many_questions_at_once_each_get_their_own_answer(indexed_here):
@@ -302,3 +304,40 @@ def test_asking_for_many_passages_keeps_the_first_ones_as_they_were(source):
     assert len(many) == 150
     positions = [(passage.chunk_id, passage.rerank_position) for passage in many]
     assert positions[:6] == [(passage.chunk_id, passage.rerank_position) for passage in few]
+
+
+class Sloppy(ShortestFirst):
+    """A reranker that forgets candidates, or gives what is no number."""
+
+    name = "sloppy"
+    gives: list[float] = []
+
+    def score(self, question, candidates):
+        return np.array(self.gives, dtype=np.float32)
+
+
+@pytest.mark.parametrize("gives", [[0.5], [float("nan")] * 5])
+def test_what_a_reranker_gives_is_checked_before_it_counts(reranked_by, monkeypatch, gives):
+    monkeypatch.setattr(Sloppy, "gives", gives)
+    reranked_by(Sloppy)
+
+    passages = found("root hairs").passages
+
+    assert [passage.fused_position for passage in passages] == [1, 2, 3, 4, 5]
+    assert all(0 <= passage.score <= 1 for passage in passages)
+
+
+class Late(Stuck):
+    name = "late"
+    gives_probabilities = True
+
+
+def test_scores_stay_between_nought_and_one_when_a_cross_encoder_gives_up(reranked_by):
+    Stuck.let_go.clear()
+    reranked_by(Late, RERANK_SECONDS=0.05)
+
+    scores = [passage.score for passage in found("root hairs")]
+    Stuck.let_go.set()
+
+    assert all(0 <= score <= 1 for score in scores)
+    assert scores == sorted(scores, reverse=True)
