@@ -5,6 +5,7 @@ Pure computing: no database, no model, no tracing.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +17,7 @@ from rag.loaded import LoadedIndex, StoredPassage
 POOL = 50  # how many each ranker proposes
 
 
-@dataclass(frozen=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A candidate with its positions, counted from 1; None: that ranker did not propose it."""
 
     passage: StoredPassage

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,7 @@ class Question:
     token_vectors: np.ndarray | None = None  # compact, see late_interaction
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A passage that may be shown, as a reranker sees it: best first by `fused_score`."""
 
     chunk_id: int
