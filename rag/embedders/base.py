@@ -1,5 +1,6 @@
 """What an embedding model is to the rest of the app."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag import conf
+
+HAN_UNKNOWN_FROM = (
+    0.3  # of a text's Chinese characters; an English model does not know three in four
+)
+_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Embedder(ABC):
     name: str
     fingerprint: str
     max_tokens: int  # what the model reads of one text, its own markers included
+    is_loaded: bool = False  # whether `dimension` can be said at once
 
     @property
     @abstractmethod
@@ -61,6 +68,20 @@ class Embedder(ABC):
         Float32 of shape (self.dimension, dimension), columns orthonormal; takes seconds.
         """
         return None
+
+
+def share_unknown(unknown: int, pieces: int, text: str) -> float:
+    """Return which share of a text a model does not know, 0 to 1, from its count of word pieces.
+
+    Where a good part of the Chinese characters is unknown, none of them counts as known: an English
+    vocabulary holds some hundred of the commonest, but its model has never read a sentence of them.
+    """
+    if not unknown or not pieces:
+        return 0.0
+    han = len(_HAN.findall(text))
+    if unknown >= HAN_UNKNOWN_FROM * han:
+        unknown = max(unknown, min(han, pieces))
+    return unknown / pieces
 
 
 def get_embedder() -> Embedder:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from rag import compute
-from rag.embedders.base import Encoding
+from rag.embedders.base import Encoding, share_unknown
 
 # Of one batch, padding included. Twice as many or half of them are as quick; a question that comes
 # while passages are encoded waits for one batch at most.
@@ -28,6 +28,7 @@ _NO_WORD = re.compile(r"\[.*\]|<.*>", re.DOTALL)
 class _Pieces:
     """The word pieces of one text: what the model reads, and where in it the text itself lies."""
 
+    text: str
     ids: list[int]
     type_ids: list[int]
     start: int
@@ -73,7 +74,7 @@ class ForwardPass:
         type_ids = frame.type_ids[: frame.start + 1] + frame.type_ids[frame.end :]
         at = frame.start
         encodings = self._encode(
-            [_Pieces([*before, word, *after], type_ids, at, at + 1) for word in drawn]
+            [_Pieces("", [*before, word, *after], type_ids, at, at + 1) for word in drawn]
         )
         return np.concatenate([encoding.token_vectors for encoding in encodings])
 
@@ -89,7 +90,7 @@ class ForwardPass:
         mask = whole.special_tokens_mask
         start = mask.index(0) if 0 in mask else len(mask)
         end = start + len(encoding) if 0 in mask else start
-        return _Pieces(whole.ids, whole.type_ids, start + of_prompt, end)
+        return _Pieces(text, whole.ids, whole.type_ids, start + of_prompt, end)
 
     def _encode(self, texts: Sequence[_Pieces]) -> list[Encoding]:
         encodings: list[Encoding | None] = [None] * len(texts)
@@ -130,7 +131,7 @@ class ForwardPass:
             yield Encoding(
                 vector=vectors[row],
                 token_count=len(own),
-                unknown_share=own.count(unknown) / len(own) if own else 0.0,
+                unknown_share=share_unknown(own.count(unknown), len(own), text.text),
                 token_vectors=_of_length_one(
                     token_vectors[row, shift + text.start : shift + text.end]
                 ),

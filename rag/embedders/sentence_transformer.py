@@ -16,7 +16,7 @@ import numpy as np
 from django.core.exceptions import ImproperlyConfigured
 
 from rag import conf
-from rag.embedders.base import Embedder, Encoding
+from rag.embedders.base import Embedder, Encoding, share_unknown
 from rag.errors import ModelUnavailable
 
 PACKAGED_NAME = "all-MiniLM-L6-v2"
@@ -72,6 +72,10 @@ class SentenceTransformerEmbedder(Embedder):
         return 512
 
     @property
+    def is_loaded(self) -> bool:
+        return self._found is not None
+
+    @property
     def dimension(self) -> int:
         return self.model.get_embedding_dimension()
 
@@ -112,7 +116,7 @@ class SentenceTransformerEmbedder(Embedder):
     def unknown_share(self, text: str) -> float:
         unknown = self._unknown_id
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids.count(unknown) / len(ids) if ids and unknown is not None else 0.0
+        return share_unknown(ids.count(unknown), len(ids), text) if unknown is not None else 0.0
 
     @functools.cached_property
     def _tokenizer(self):

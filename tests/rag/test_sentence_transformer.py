@@ -147,6 +147,11 @@ def test_an_english_model_knows_english_and_not_chinese(packaged_model):
     assert packaged_model.unknown_share("") == 0
 
 
+def test_a_chinese_sentence_full_of_english_names_is_unknown_to_an_english_model(packaged_model):
+    assert packaged_model.unknown_share("SGD 和 Adam 有什么区别？") > 0.4
+    assert packaged_model.unknown_share("What does 梯度 mean in gradient descent?") < 0.4
+
+
 def test_a_folder_gives_the_same_vectors_and_the_same_fingerprint(packaged_model, folder):
     model = SentenceTransformerEmbedder(str(folder))
 
