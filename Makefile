@@ -43,7 +43,7 @@ test: setup ## lint, import contracts, migrations, tests, browser tests
 	@$(BIN)/python -m pytest tests/tracing --ds=tests.tracing.settings  # with nothing else installed
 	@$(BIN)/python -m pytest --ignore tests/tracing
 
-bench: setup ## measure, and write bench/RESULTS.md: 30 minutes (QUICK=1: 5)
+bench: setup ## measure, and write bench/RESULTS.md: 30 minutes (QUICK=1: 10)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 lint: setup ## put the code into its form

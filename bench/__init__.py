@@ -1,7 +1,7 @@
 """The benchmark suite behind `make bench`: what the project claims about speed, measured.
 
     python -m bench                  # everything, 30 minutes at most, writes bench/RESULTS.md
-    python -m bench --quick          # fewer rounds, 5 minutes at most
+    python -m bench --quick          # fewer rounds, ten minutes
     python -m bench --quick loop     # one topic
 
 A topic is a module with a `measure(quick)` that returns rows (`rows.py`); `__main__.py` lists them.

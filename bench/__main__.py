@@ -24,7 +24,7 @@ TOPICS = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("topics", nargs="*", metavar="topic", help=", ".join(TOPICS))
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: 5 minutes at most")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: ten minutes")
     options = parser.parse_args()
     if unknown := set(options.topics) - set(TOPICS):
         parser.error(f"no topic {', '.join(sorted(unknown))}; there are: {', '.join(TOPICS)}")
