@@ -24,7 +24,8 @@ def citations_for(user) -> QuerySet[Citation]:
 def titles_of(passages: Sequence[RetrievedChunk], chapters: Collection[Chapter]) -> list[str]:
     """Return what each passage is cited as: its headings, and its page where it has one.
 
-    In the course's language, as the headings are: a citation is kept as it was.
+    In the course's language, as the headings are: a citation is kept as it was. Only chapters that
+    have pages are read, for texts are long.
     """
     with_pages = Chapter.objects.filter(
         Q(text__contains="<!-- page ") | Q(text__contains="<!-- slide "),
@@ -35,7 +36,9 @@ def titles_of(passages: Sequence[RetrievedChunk], chapters: Collection[Chapter])
     titles = []
     for passage in passages:
         title = " › ".join(passage.heading_path) or passage.title
-        page = page_at(texts.get(passage.document_key, ""), passage.start)
+        text = texts.get(passage.document_key, "")
+        start = _place_in(text, passage)
+        page = page_at(text, start) if start is not None else None
         if page is None:
             titles.append(title[:400])
             continue
@@ -43,3 +46,15 @@ def titles_of(passages: Sequence[RetrievedChunk], chapters: Collection[Chapter])
             label = f" · {page_label(page)}"
         titles.append(title[: 400 - len(label)] + label)
     return titles
+
+
+def _place_in(text: str, passage: RetrievedChunk) -> int | None:
+    """Return where the passage stands in its chapter's text; None where that cannot be told.
+
+    The index knows where it stood, and follows an edit by seconds or more.
+    """
+    if text.startswith(passage.text, passage.start):
+        return passage.start
+    start = text.find(passage.text)
+    is_there_once = start >= 0 and text.find(passage.text, start + 1) < 0
+    return start if is_there_once else None

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from xml.parsers import expat
 
 from learning.documents.parts import DocumentFault
 
@@ -11,6 +12,8 @@ MOST_ENTRIES = 20_000
 # XML packs to a tenth or a twentieth; what packs to a thousandth was made to fill a memory.
 MOST_RATIO = 200
 RATIO_FROM = 20 * 1024**2
+# Before its root element a part says how it is written, and nothing else.
+MOST_BEFORE_ROOT = 256 * 1024
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
@@ -34,7 +37,42 @@ def open_archive(path: Path, folder: str) -> zipfile.ZipFile:
         raise DocumentFault("encrypted")
     if not any(entry.filename.startswith(f"{folder}/") for entry in entries):
         raise DocumentFault("wrong_kind", kind_of_archive(archive))
+    for entry in entries:
+        if entry.filename.lower().endswith((".xml", ".rels")):
+            _refuse_document_type(archive, entry)
     return archive
+
+
+class _RootReached(Exception):
+    pass
+
+
+def _refuse_document_type(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Refuse a part that declares entities of its own, as no Office program writes them.
+
+    An XML parser looks, in place of a search for words: comments may stand before the declaration,
+    and UTF-16 may hide it. It reads no further than to the root element.
+    """
+
+    def refuse(*_) -> None:
+        raise DocumentFault("damaged", f"{entry.filename}: a document type declaration")
+
+    def stop(*_) -> None:
+        raise _RootReached
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler, parser.StartElementHandler = refuse, stop
+    try:
+        with archive.open(entry) as part:
+            for _ in range(MOST_BEFORE_ROOT // 4096):
+                if not (content := part.read(4096)):
+                    return
+                parser.Parse(content)
+    except _RootReached:
+        return
+    except (expat.ExpatError, zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
+        raise DocumentFault("damaged", f"{entry.filename}: {error}") from error
+    raise DocumentFault("damaged", f"{entry.filename}: no root element")
 
 
 def kind_of_archive(archive: zipfile.ZipFile) -> str:

@@ -14,7 +14,7 @@ from learning.documents.pages import Page
 from learning.documents.parts import DocumentFault, Part, Progress
 from learning.documents.pdf_blocks import Block, blocks_of
 from learning.documents.pdf_lines import lines_of, without_running_lines
-from learning.documents.plain import clean, escape, key_of
+from learning.documents.plain import clean, depth_under, escape, key_of, title_of
 
 MOST_PAGES = 5_000
 LONGEST_CHAPTER = 60  # pages, where there is no outline
@@ -60,7 +60,7 @@ def read(path: Path, progress: Progress) -> list[Part]:
         return _at_entries(blocks, entries, title)
     title = _take_title(blocks) or title
     if count > LONGEST_CHAPTER:
-        return _at_pages(blocks, count, title)
+        return _at_pages(blocks, count, title or title_of(clean(path.name)))
     return [Part("", title, to_markdown(blocks))]
 
 
@@ -171,10 +171,7 @@ def _at_pages(blocks: list[Block], count: int, title: str) -> list[Part]:
         last = min(count, first + PAGES_OF_A_CHAPTER - 1)
         own = [block for block in blocks if first <= block.page <= last]
         if own:
-            pages = f"{first}–{last}"
-            parts.append(
-                Part(f"{first}-{last}", f"{title} ({pages})" if title else pages, to_markdown(own))
-            )
+            parts.append(Part(f"{first}-{last}", f"{title} ({first}–{last})", to_markdown(own)))
     return parts
 
 
@@ -186,21 +183,28 @@ def _take_title(blocks: list[Block]) -> str:
 
 
 def to_markdown(blocks: list[Block], since: int = 0) -> str:
-    """Write the blocks, with a mark where each page begins."""
+    """Write the blocks, with a mark where each page begins.
+
+    A mark ends a list, which begins anew after it: its items are numbered on.
+    """
     texts: list[str] = []
+    open_levels: list[int] = []
     shown = 0
     for place, block in enumerate(blocks):
         page = max(shown, min(since, block.page) if place == 0 and since else block.page)
         if page > shown:
             shown = page
             texts.append(Page("page", page).mark())
-        text = _markdown(block)
         is_next_item = (
             block.kind == "item"
             and place
             and blocks[place - 1].kind == "item"
             and not texts[-1].startswith("<!--")
         )
+        if not is_next_item:
+            open_levels = []
+        depth = depth_under(open_levels, block.level) if block.kind == "item" else 0
+        text = _markdown(block, depth)
         if is_next_item:
             texts[-1] += f"\n{text}"
         else:
@@ -208,7 +212,7 @@ def to_markdown(blocks: list[Block], since: int = 0) -> str:
     return "\n\n".join(text.strip("\n") for text in texts)
 
 
-def _markdown(block: Block) -> str:
+def _markdown(block: Block, depth: int) -> str:
     if block.kind == "code":
         return fence(block.text)
     if block.kind == "table":
@@ -219,5 +223,5 @@ def _markdown(block: Block) -> str:
         return f"{'#' * max(2, min(6, block.level))} {text}"
     if block.kind == "item":
         mark = "-" if block.number is None else f"{block.number}."
-        return f"{'    ' * block.level}{mark} {text}"
+        return f"{'    ' * depth}{mark} {text}"
     return text

@@ -51,7 +51,8 @@ def blocks_of(pages: list[list[Line]]) -> list[Block]:
     leading = _leadings(pages)
     blocks: list[Block] = []
     for lines in pages:
-        page_blocks = list(_page_blocks(lines, body, leading))
+        numbers = _open_numbers(blocks, body)
+        page_blocks = list(_page_blocks(lines, body, leading, numbers))
         if page_blocks:
             page_blocks = _joined_to(blocks, page_blocks, body)
         blocks += page_blocks
@@ -61,13 +62,31 @@ def blocks_of(pages: list[list[Line]]) -> list[Block]:
     return [block for block in blocks if block.text or block.rows]
 
 
-def _page_blocks(lines: list[Line], body: float, leading: dict[float, float]) -> Iterator[Block]:
+def _open_numbers(blocks: list[Block], body: float) -> set[int]:
+    """Return the numbers of the list that the pages so far end with: it may go on."""
+    numbers = set()
+    for block in reversed(blocks):
+        if block.kind == "item":
+            numbers |= {block.number} - {None}
+        elif not _is_footnote(block, body):
+            break
+    return numbers
+
+
+def _page_blocks(
+    lines: list[Line], body: float, leading: dict[float, float], numbers: set[int]
+) -> Iterator[Block]:
+    """Yield a page's blocks; `numbers`: of the list above."""
     block: Block | None = None
     for place, line in enumerate(lines):
-        kind, number = _kind(line, lines, place, body, block)
+        kind, number = _kind(line, lines, place, body, block, numbers)
         if block and _goes_on(block, line, kind, leading, lines[place:]):
             block.lines.append(line)
             continue
+        if number is not None:
+            numbers.add(number)
+        elif kind != "item" and (block or kind != "paragraph"):
+            numbers.clear()  # but for what goes on from the page before
         if block:
             yield block
         block = Block(kind, [line], number=number)
@@ -76,7 +95,12 @@ def _page_blocks(lines: list[Line], body: float, leading: dict[float, float]) ->
 
 
 def _kind(
-    line: Line, lines: list[Line], place: int, body: float, before: Block | None
+    line: Line,
+    lines: list[Line],
+    place: int,
+    body: float,
+    before: Block | None,
+    numbers: set[int],
 ) -> tuple[str, int | None]:
     if line.is_code and (len(line.text) > 1 or (before and before.kind == "code")):
         return "code", None
@@ -85,7 +109,7 @@ def _kind(
     if _BULLET.match(line.text):
         return "item", None
     if (found := _NUMBER.match(line.text)) and _may_be_item(
-        int(found[1] or found[2]), before, lines[place + 1 :]
+        int(found[1] or found[2]), before, numbers, lines[place + 1 :]
     ):
         return "item", int(found[1] or found[2])
     if GAP in line.text and _is_row(line, lines, place):
@@ -95,11 +119,11 @@ def _kind(
     return "paragraph", None
 
 
-def _may_be_item(number: int, before: Block | None, later: list[Line]) -> bool:
+def _may_be_item(number: int, before: Block | None, numbers: set[int], later: list[Line]) -> bool:
     if number == 1:
         is_followed = any(re.match(r"\(?2[.)]", line.text) for line in later[:12])
         return is_followed or before is None or before.kind != "paragraph" or _is_ended(before)
-    return before is not None and before.kind == "item" and before.number == number - 1
+    return number - 1 in numbers
 
 
 def _is_row(line: Line, lines: list[Line], place: int) -> bool:
@@ -202,9 +226,13 @@ def _joined_to(blocks: list[Block], page_blocks: list[Block], body: float) -> li
 def _last_text(blocks: list[Block], body: float) -> Block | None:
     """Return the last block, footnotes passed over."""
     for block in reversed(blocks[-6:]):
-        if block.size >= _FOOTNOTE_BELOW * body or block.kind != "paragraph":
+        if not _is_footnote(block, body):
             return block
     return None
+
+
+def _is_footnote(block: Block, body: float) -> bool:
+    return block.size < _FOOTNOTE_BELOW * body and block.kind == "paragraph"
 
 
 def _continues(before: Block, block: Block) -> bool:

@@ -2,6 +2,9 @@
 
 import re
 import unicodedata
+from pathlib import Path
+
+LEADING_NUMBER = re.compile(r"^\d+(?:[.\-_]\d+)*[\s.\-_]+")
 
 # Han, kana and their punctuation: written without spaces.
 CJK = "\u2e80-\u2fdf\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff65\U00020000-\U0003ffff"
@@ -66,6 +69,25 @@ def joint(before: str, after: str) -> str:
 
 def is_mostly_chinese(text: str) -> bool:
     return len(re.findall("[\u3400-\u9fff]", text)) > len(re.findall("[A-Za-z]", text)) / 3
+
+
+def title_of(path: Path | str) -> str:
+    """Make a title of a file's name: `02-one-sided_limits.md` → `One sided limits`."""
+    stem = LEADING_NUMBER.sub("", Path(path).stem) or Path(path).stem
+    words = re.sub(r"[\s_-]+", " ", stem).strip()
+    return words[:1].upper() + words[1:]
+
+
+def depth_under(open_levels: list[int], level: int) -> int:
+    """Return how deep an item stands in its list, after the items whose levels are given.
+
+    Begins at 0 and grows by one: deeper, Markdown would take the item for code.
+    """
+    while open_levels and level < open_levels[-1]:
+        open_levels.pop()
+    if not open_levels or level > open_levels[-1]:
+        open_levels.append(level)
+    return len(open_levels) - 1
 
 
 def key_of(title: str, taken: set[str]) -> str:

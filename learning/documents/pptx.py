@@ -12,7 +12,7 @@ from learning.documents import office, omml
 from learning.documents.markup import table
 from learning.documents.pages import Page
 from learning.documents.parts import DocumentFault, Part, Progress
-from learning.documents.plain import clean, escape, is_mostly_chinese, one_line
+from learning.documents.plain import clean, depth_under, escape, is_mostly_chinese, one_line
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
@@ -96,6 +96,7 @@ def _paragraphs(shape) -> Iterator[str]:
         PP_PLACEHOLDER.VERTICAL_BODY,
     )
     items: list[str] = []
+    open_levels: list[int] = []
     for paragraph in shape.text_frame.paragraphs:
         words = _words(paragraph._p)
         if not words:
@@ -105,11 +106,12 @@ def _paragraphs(shape) -> Iterator[str]:
         if not has_mark:
             if items:
                 yield "\n".join(items)
-                items = []
+                items, open_levels = [], []
             yield words
             continue
         is_numbered = settings is not None and settings.find(_A + "buAutoNum") is not None
-        items.append(f"{'    ' * paragraph.level}{'1.' if is_numbered else '-'} {words}")
+        indent = "    " * depth_under(open_levels, paragraph.level)
+        items.append(f"{indent}{'1.' if is_numbered else '-'} {words}")
     if items:
         yield "\n".join(items)
 

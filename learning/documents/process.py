@@ -1,7 +1,7 @@
 """Ask a child process for what a file says, and end it when it takes too long.
 
 The child is started for the first file, serves the next ones too, and is replaced when it died. It
-gets neither the environment nor an open file of this process.
+gets neither the environment nor an open file of this process, and ends when this process does.
 """
 
 import contextlib

@@ -4,7 +4,9 @@ Other kinds of files become Markdown in documents.py.
 """
 
 import datetime
+import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +17,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from learning.documents.plain import LEADING_NUMBER, clean, title_of
 from learning.rendering.chapters import PARSER
 from learning.rendering.markdown import plain_text
 
@@ -22,7 +25,6 @@ LARGEST_FILE = 5 * 1024 * 1024
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
-_LEADING_NUMBER = re.compile(r"^\d+(?:[.\-_]\d+)*[\s.\-_]+")
 
 
 class CourseImportError(Exception):
@@ -63,7 +65,7 @@ class MarkdownFile:
         if value is None:
             return ""
         if isinstance(value, str | int | float):
-            return " ".join(str(value).split())
+            return " ".join(clean(str(value)).split())
         raise UnreadableFile(
             _("“%(name)s” in its front matter must be plain text.") % {"name": name}
         )
@@ -96,18 +98,38 @@ def read_markdown(path: Path, name: str) -> MarkdownFile:
     return file
 
 
-def title_of(path: str) -> str:
-    """Make a title of a file's name: `02-one-sided_limits.md` → `One sided limits`."""
-    stem = _LEADING_NUMBER.sub("", Path(path).stem) or Path(path).stem
-    words = re.sub(r"[\s_-]+", " ", stem).strip()
-    return words[:1].upper() + words[1:]
-
-
 def slug_of(path: str) -> str:
     """Make a slug of a file's name, without its leading number; may be empty."""
     stem = Path(path).stem
-    return slugify(_LEADING_NUMBER.sub("", stem), allow_unicode=True) or slugify(
+    return slugify(LEADING_NUMBER.sub("", stem), allow_unicode=True) or slugify(
         stem, allow_unicode=True
+    )
+
+
+def is_named_in_utf8(path: Path | str) -> bool:
+    """Whether a path can be stored and shown; zips with Chinese names often unpack to others."""
+    return all(not "\ud800" <= char <= "\udfff" for char in str(path))
+
+
+def shown(path: Path | str) -> str:
+    r"""Return a path as it can be printed: `02-\xff.html` for bytes that are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def check_is_regular(path: Path) -> None:
+    """Raise `UnreadableFile` for a pipe, a socket or a device: to read one may take for ever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise _cannot_be_read(error) from error
+    if not stat.S_ISREG(mode):
+        raise UnreadableFile(_("is a pipe, a socket or a device. Put a file in its place."))
+
+
+def _cannot_be_read(error: OSError) -> UnreadableFile:
+    return UnreadableFile(
+        _("cannot be read (%(reason)s). Check that the file is there and its permissions.")
+        % {"reason": error.strerror or type(error).__name__}
     )
 
 
@@ -121,10 +143,7 @@ def _read_text(path: Path) -> str:
             )
         content = path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(
-            _("cannot be read (%(reason)s). Check that the file is there and its permissions.")
-            % {"reason": error.strerror or type(error).__name__}
-        ) from error
+        raise _cannot_be_read(error) from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

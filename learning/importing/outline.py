@@ -16,7 +16,10 @@ from learning.importing.files import (
     MarkdownFile,
     Problem,
     UnreadableFile,
+    check_is_regular,
+    is_named_in_utf8,
     read_markdown,
+    shown,
 )
 from learning.rendering.chapters import PARSER, linked_file
 from learning.rendering.markdown import plain_text
@@ -34,8 +37,8 @@ ImportProgress = Callable[[str, float], None]
 class Outline:
     """What a folder holds: chapters in order, the file that describes the course, and problems.
 
-    `is_whole` is False for a single file, and where a folder could not be listed: then what is
-    missing here may still be there, and the order is not the course's.
+    `is_whole` is False for a single file, and where a folder could not be listed or a name not be
+    read: then what is missing here may still be there, and the order is not the course's.
     """
 
     folder: Path
@@ -72,8 +75,10 @@ def read_outline(path: Path, progress: ImportProgress | None = None) -> Outline:
     """
     path = path.resolve()
     if not path.exists():
-        raise CourseImportError(_("There is no file or folder %(path)s.") % {"path": path})
-    if path.is_file():
+        raise CourseImportError(_("There is no file or folder %(path)s.") % {"path": shown(path)})
+    if not is_named_in_utf8(path):
+        raise CourseImportError(f"{shown(path)}: {_not_utf8()}")
+    if not path.is_dir():
         if not _is_readable_kind(path):
             raise CourseImportError(f"{path.name}: {_other_kind(path)}")
         outline, names = Outline(path.parent, is_whole=False), [path.name]
@@ -82,10 +87,10 @@ def read_outline(path: Path, progress: ImportProgress | None = None) -> Outline:
         names = _names(outline)
     with DocumentReader() as reader:
         read = _Reading(outline, reader, progress or (lambda name, done: None), len(names))
-        chapters = names if path.is_file() else _take_index(outline, names, read)
+        chapters = _take_index(outline, names, read) if path.is_dir() else names
         for name in chapters:
             read.chapter(name)
-    if not names or (path.is_file() and not outline.chapters):
+    if not names or not (path.is_dir() or outline.chapters):
         for folder, reason in outline.problems:
             raise CourseImportError(f"{folder}: {reason}")
         for file, reason in outline.notes:
@@ -121,16 +126,22 @@ def _other_kind(path: Path) -> str:
     return _("cannot be imported. Save it as Markdown, PDF, DOCX, PPTX or HTML, and import again.")
 
 
+def _not_utf8() -> str:
+    return _("its name is not UTF-8. Rename it, and import again.")
+
+
 def _names(outline: Outline) -> list[str]:
     """Return the files to read in natural order; note those of kinds that cannot be."""
     names = []
+    not_utf8 = set()
 
     def note_unlisted(error: OSError) -> None:
         outline.is_whole = False
         reason = _("this folder cannot be read (%(reason)s). Check its permissions.")
         outline.problems.append(
             Problem(
-                os.path.relpath(error.filename, outline.folder), reason % {"reason": error.strerror}
+                shown(os.path.relpath(error.filename, outline.folder)),
+                reason % {"reason": error.strerror},
             )
         )
 
@@ -141,7 +152,10 @@ def _names(outline: Outline) -> list[str]:
                 continue
             path = Path(folder, file)
             name = path.relative_to(outline.folder).as_posix()
-            if path.suffix.lower() in _OLD:
+            if not is_named_in_utf8(name):
+                if _is_of_any_kind(path):
+                    not_utf8.add(_first_not_utf8(name))
+            elif path.suffix.lower() in _OLD:
                 outline.problems.append(Problem(name, _other_kind(path)))
             elif path.suffix.lower() in _OTHERS:
                 outline.notes.append(Problem(name, _other_kind(path)))
@@ -152,7 +166,22 @@ def _names(outline: Outline) -> list[str]:
                 outline.problems.append(Problem(name, reason))
             else:
                 names.append(name)
+    for name in sorted(not_utf8):
+        outline.is_whole = False  # which chapter may have come from it cannot be told
+        outline.problems.append(Problem(shown(name), _not_utf8()))
     return sorted(names, key=natural_order)
+
+
+def _is_of_any_kind(path: Path) -> bool:
+    return _is_readable_kind(path) or path.suffix.lower() in (*_OLD, *_OTHERS)
+
+
+def _first_not_utf8(name: str) -> str:
+    """Return the path down to the first folder, or the file, whose name is to be changed."""
+    steps = PurePosixPath(name)
+    return next(
+        str(path) for path in (*reversed(steps.parents), steps) if not is_named_in_utf8(path)
+    )
 
 
 def _take_index(outline: Outline, names: list[str], read: "_Reading") -> list[str]:
@@ -201,6 +230,7 @@ class _Reading:
         path = self.outline.folder / name
         self.progress(name, self.done / self.count)
         try:
+            check_is_regular(path)
             if not is_document(path):
                 return [read_markdown(path, name)]
 

@@ -292,6 +292,56 @@ def test_where_no_folder_can_be_listed_no_course_is_made(unlistable):
         import_course(unlistable)
 
 
+def test_a_name_that_is_not_utf8_is_named_and_the_rest_goes_on(folder):
+    course = import_course(folder).course
+    (folder / "02-roots.md").rename(folder / os.fsdecode(b"02-\xb8\xf9.md"))
+    inner = folder / os.fsdecode(b"part-\xff")
+    inner.mkdir()
+    for name in ("03-seeds.md", "04-buds.html", "picture.png"):
+        (inner / name).write_text("Small.")
+    (folder / os.fsdecode(b"picture-\xff.png")).write_bytes(b"")
+
+    report = import_course(folder)
+
+    paths, whys = zip(*report.problems, strict=True)
+    assert paths == (r"02-\xb8\xf9.md", r"part-\xff")
+    assert all("not UTF-8. Rename it" in why for why in whys)
+    assert report.unchanged == ["Leaves"]
+    assert report.unpublished == []  # nobody can tell whose file the strange name is
+    assert course.chapters.published().count() == 2
+
+
+def test_a_path_that_is_not_utf8_makes_no_course(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xff")
+    write(folder, "01-leaves.md", "Green.")
+
+    for path in (folder, folder / "01-leaves.md"):
+        with pytest.raises(CourseImportError, match=r"\\xff.*: its name is not UTF-8"):
+            import_course(path)
+
+    assert not Course.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["03-pipe.md", "03-pipe.pdf", "index.md"])
+def test_a_pipe_is_not_read(folder, name):
+    os.mkfifo(folder / name)
+
+    report = import_course(folder)
+
+    ((path, why),) = report.problems
+    assert path == name
+    assert "is a pipe" in why
+    assert report.added == ["Leaves", "Roots"]
+    with pytest.raises(CourseImportError, match="is a pipe"):
+        import_course(folder / name)
+
+
+def test_half_a_character_in_the_front_matter_is_replaced(folder):
+    write(folder, "01-leaves.md", '---\ntitle: "Leaves\\ud83d"\n---\nGreen.')
+
+    assert titles(import_course(folder).course) == ["Leaves\ufffd", "Roots"]
+
+
 BROKEN = {
     "not UTF-8": b"# Caf\xe9\n\ntext",
     "not valid YAML": "---\ntitle: [a\n---\ntext",

@@ -1,6 +1,8 @@
 """Files of every kind in one folder; each that cannot be read is named, and the rest goes on."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from io import StringIO
@@ -18,6 +20,7 @@ from learning.models import Course
 from learning.rendering import render_chapter
 from tests.learning.documents import Line, archive, docx, lines, paragraph, pdf
 
+HERE = Path(__file__).resolve().parents[2]
 TEXT = lines("A limit describes how a function behaves near a point.", top=150)
 OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
@@ -181,6 +184,35 @@ def test_a_reader_that_is_killed_says_so_and_the_next_file_is_read(tmp_path):
         assert reader.read(good)
 
 
+def test_a_reader_whose_parent_has_died_ends_in_the_middle_of_a_file(tmp_path):
+    (tmp_path / "slow.html").write_text("<p>word</p>" * 1_500_000)
+    reader = subprocess.Popen(
+        [sys.executable, "-m", "learning.documents"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=HERE,
+        text=True,
+    )
+    with reader:
+        try:
+            reader.stdin.write(json.dumps({"path": str(tmp_path / "slow.html")}) + "\n")
+            reader.stdin.close()  # the system does that to the pipes of a process that was killed
+            assert reader.wait(timeout=20) == 1
+        finally:
+            reader.kill()
+
+
+def test_a_reader_whose_library_lets_no_thread_run_is_ended_by_the_system():
+    code = (
+        "import re; from learning.documents.__main__ import limit_cpu; limit_cpu(1);"
+        "re.match('(a+)+$', 'a' * 60 + 'b')"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", code], cwd=HERE, check=False, timeout=60)
+
+    assert ended.returncode == -signal.SIGXCPU
+
+
 def test_the_reader_is_given_no_secrets(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     good = tmp_path / "good.pdf"
@@ -195,7 +227,6 @@ def test_the_reader_is_given_no_secrets(tmp_path, monkeypatch):
 
 def test_django_never_loads_a_reader_of_files():
     loaded = {"pypdfium2", "mammoth", "pptx", "markdownify", "lxml.etree"}
-    here = Path(__file__).resolve().parents[2]
     code = (
         "import django, sys; django.setup(); import learning.management.commands.import_course;"
         f"print(sorted({loaded!r} & set(sys.modules)))"
@@ -204,7 +235,7 @@ def test_django_never_loads_a_reader_of_files():
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        cwd=here,
+        cwd=HERE,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         check=True,
     )

@@ -43,6 +43,45 @@ def found(chapter: Chapter, words: str, *path: str) -> RetrievedChunk:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "edited, title",
+    [
+        (f"<!-- page 1 -->\n\n{'Long. ' * 40}\n\n{TEXT[17:]}", "Limits · p. 12"),
+        (TEXT.replace("Second words.", "Second thoughts."), "Limits"),
+        (TEXT.replace("First words.", "Second words. First."), "Limits"),
+    ],
+    ids=["moved", "gone", "now twice"],
+)
+def test_after_an_edit_a_citation_names_no_page_but_its_own(edited, title):
+    course = Course.objects.create(slug="c", title="C")
+    chapter = Chapter.objects.create(course=course, slug="limits", title="Limits", text=TEXT)
+    passage = found(chapter, "Second words.", "Limits")
+    Chapter.objects.filter(pk=chapter.pk).update(text=edited)
+
+    assert titles_of([passage], [chapter]) == [title]
+
+
+@pytest.mark.django_db
+def test_only_texts_with_pages_are_loaded_and_in_one_query(django_assert_num_queries):
+    course = Course.objects.create(slug="c", title="C")
+    chapters = [
+        Chapter.objects.create(course=course, slug=slug, title=slug, text=text)
+        for slug, text in (("paged", TEXT), ("plain", "Second words. First words."))
+    ]
+    passages = [
+        found(chapter, words, "Limits")
+        for chapter in chapters
+        for words in ("First words.", "Second words.")
+    ]
+
+    with django_assert_num_queries(1) as queries:
+        titles = titles_of(passages, chapters)
+
+    assert titles == ["Limits · p. 1", "Limits · p. 12", "Limits", "Limits"]
+    assert "LIKE" in queries[0]["sql"]
+
+
+@pytest.mark.django_db
 def test_a_citation_names_its_page_and_stays_short_enough():
     course = Course.objects.create(slug="c", title="C")
     chapter = Chapter.objects.create(course=course, slug="limits", title="Limits", text=TEXT)

@@ -127,6 +127,62 @@ def test_lists_keep_their_items(tmp_path):
     assert "- with a dash\n- and another" in text
 
 
+def test_a_list_over_the_end_of_a_page_stays_a_list(tmp_path):
+    first = [
+        *BODY,
+        *lines("1. First we choose a number", top=250),
+        *lines("- which is large", top=264, left=100),
+        *lines(
+            "- or which is so small that nobody will ever be able to see it in the",
+            top=278,
+            left=100,
+        ),
+    ]
+    second = [
+        *lines("picture of its curve", top=60, left=100),
+        *lines("- or zero", top=74, left=100),
+        *lines("2. Then we halve it", "3. Then we stop", top=88),
+    ]
+
+    text = text_of(tmp_path, first, second)
+
+    assert text.endswith(
+        "1. First we choose a number\n    - which is large\n"
+        "    - or which is so small that nobody will ever be able to see it in the picture of its "
+        "curve\n\n<!-- page 2 -->\n\n- or zero\n2. Then we halve it\n3. Then we stop"
+    )
+    html = str(render_chapter(text).html())
+    assert "<code" not in html
+    assert '<ol start="2">' in html
+
+
+@pytest.mark.parametrize("kind", ["code", "table"])
+def test_code_and_tables_over_the_end_of_a_page_are_two_of_their_kind(tmp_path, kind):
+    def rows(top: float, *names: str) -> list[Line]:
+        if kind == "code":
+            return [
+                Line(f"{name} = {name}({place})", top + 14 * place, font="code")
+                for place, name in enumerate(names)
+            ]
+        return [
+            Line(words, top + 15 * place, left)
+            for place, name in enumerate(names)
+            for words, left in ((name, 72), (f"of {name}", 222))
+        ]
+
+    text = text_of(
+        tmp_path,
+        [*BODY, *rows(250, "one", "two")],
+        [*rows(60, "three", "four"), Line("The text goes on here.", 150)],
+    )
+
+    html = str(render_chapter(text).html())
+    _, mark, second = html.partition("p. 2")
+    assert mark
+    assert html.count({"code": "<pre", "table": "<table"}[kind]) == 2
+    assert second.index("three") < second.index("four") < second.index("The text")
+
+
 def test_code_keeps_its_lines_and_indents(tmp_path):
     code = [
         Line("def half(x):", 250, font="code"),
@@ -187,6 +243,7 @@ def test_a_long_book_without_an_outline_is_cut_every_thirty_pages(tmp_path):
 
     assert [part.key for part in parts] == ["1-30", "31-60", "61-62"]
     assert parts[1].text.startswith("<!-- page 31 -->")
+    assert [part.title for part in parts] == ["Book (1–30)", "Book (31–60)", "Book (61–62)"]
 
 
 @pytest.mark.django_db
