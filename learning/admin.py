@@ -157,6 +157,7 @@ class ChapterAdmin(Reindexing, ModelAdmin):
     course_slug = "course__slug"
     list_display = ("title", "course", "position", "published_at", "updated_at")
     list_filter = ("course",)
+    ordering = ("course__title", "position", "pk")
     search_fields = ("title", "slug")
     readonly_fields = ("source_path", "created_at", "updated_at")
     prepopulated_fields = {"slug": ("title",)}

@@ -11,6 +11,20 @@ from learning.pages import page_label
 from rag.search import RetrievedChunk
 
 
+def where_now(chapter: Chapter, start: int, end: int, reader) -> tuple[int, int] | None:
+    """Return where a cited passage stands in a chapter that may have been edited since.
+
+    None where its words are gone. A stretch that nobody cited stands where it says.
+    """
+    given = Citation.objects.filter(chapter=chapter, start=start, end=end).order_by("-pk")
+    quotes = given.values_list("quote", flat=True)
+    quote = quotes.filter(message__conversation__user=reader).first() or quotes.first()
+    if quote is None or chapter.text[start:end] == quote:
+        return start, end
+    moved_to = chapter.text.find(quote)
+    return None if moved_to < 0 else (moved_to, moved_to + len(quote))
+
+
 def citations_for(user) -> QuerySet[Citation]:
     """Return citations as this reader sees them; filter them further, or prefetch with them.
 

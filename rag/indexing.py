@@ -15,16 +15,18 @@ from dataclasses import asdict
 from functools import partial
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from rag.chunking import chunker_version
 from rag.embedders.base import get_embedder
-from rag.errors import IndexMissing, RetrievalError
+from rag.errors import IndexMismatch, IndexMissing, RetrievalError
 from rag.index_report import Failure, IndexReport, in_words
 from rag.index_writer import IndexWriter, PendingDocument, digest, hold
+from rag.locking import hold_versions
 from rag.models import EVALUATION_PREFIX, Chunk, Document, IndexVersion
 from rag.sources import DocumentSource, SourceDocument, get_source
-from rag.stamps import stamps
+from rag.stamps import mismatch, stamps
 from rag.stores.base import get_store
 from rag.sweeping import sweep
 from rag.vector_writer import VECTOR_FORMAT, Progress, Superseded, check_not_superseded
@@ -83,15 +85,24 @@ def reindex(
 
 
 def rollback(collection: str) -> IndexVersion:
-    """Make the version before the active one active again. Raises IndexMissing.
+    """Make the version before the active one active again.
 
-    The next `reindex` goes forward again, as the source still has the newer documents.
+    The next `reindex` goes forward again, as the source still has the newer documents. Raises
+    IndexMissing, and IndexMismatch where nobody could search that version.
     """
+    embedder = get_embedder()
     with transaction.atomic():
+        hold_versions()
         versions = IndexVersion.objects.filter(collection=collection)
-        previous = versions.filter(status=Status.RETIRED).order_by("-activated_at").first()
+        active = versions.filter(status=Status.ACTIVE).first()
+        earlier = versions.filter(status=Status.RETIRED).order_by("-pk")
+        if active is not None:
+            earlier = earlier.filter(pk__lt=active.pk)  # a second time goes no further, not forward
+        previous = earlier.first()
         if previous is None:
             raise IndexMissing(f"“{collection}” has no earlier index version to go back to.")
+        if words := mismatch(previous, embedder):
+            raise IndexMismatch(f"“{collection}” stays as it is: its earlier index {words}")
         versions.filter(status=Status.ACTIVE).update(status=Status.RETIRED)
         previous.status, previous.activated_at = Status.ACTIVE, timezone.now()
         previous.save(update_fields=["status", "activated_at"])
@@ -102,8 +113,10 @@ def rollback(collection: str) -> IndexVersion:
 def forget(collection: str) -> None:
     """Remove a collection with all its versions, passages and vectors."""
     with transaction.atomic():
-        IndexVersion.objects.filter(collection=collection).delete()
+        hold_versions()
+        _delete_versions(IndexVersion.objects.filter(collection=collection))
         Document.objects.filter(collection=collection).delete()
+        transaction.on_commit(partial(_load_here, collection))
     sweep(collection)
 
 
@@ -156,6 +169,7 @@ class _Run:
 
     def _begin(self, kept: list[int]) -> IndexVersion:
         with transaction.atomic():  # so that nobody sweeps what a killed run has embedded
+            hold_versions()
             self._end_older_runs()
             version = self.versions.create(collection=self.collection, **stamps(self.embedder))
             hold(version, kept)
@@ -163,7 +177,8 @@ class _Run:
 
     def _end_older_runs(self) -> None:
         """Take over from runs that were killed, and from one that has read an older text."""
-        self.versions.filter(status=Status.BUILDING).delete()
+        with transaction.atomic():
+            _delete_versions(self.versions.filter(status=Status.BUILDING))
 
     def _compare(self, active: IndexVersion | None) -> tuple[list[int], list[PendingDocument]]:
         """Count what differs; return the revisions to keep and the documents to index."""
@@ -246,13 +261,23 @@ class _Run:
 
     def _switch_to(self, version: IndexVersion) -> None:
         with transaction.atomic():
+            hold_versions()
             check_not_superseded(version)
             self.versions.filter(status=Status.RETIRED).delete()
             self.versions.filter(status=Status.ACTIVE).update(status=Status.RETIRED)
-            self.versions.filter(pk=version.pk).update(
+            switched = self.versions.filter(pk=version.pk).update(
                 status=Status.ACTIVE, activated_at=timezone.now()
             )
+            if not switched:  # never without an active version
+                raise Superseded
             transaction.on_commit(partial(_load_here, self.collection))
+
+
+def _delete_versions(versions: QuerySet[IndexVersion]) -> None:
+    # Locked first: else a run that is storing documents could add to a version while it is being
+    # deleted, and the database would refuse the whole.
+    locked = list(versions.select_for_update().order_by("pk").values_list("pk", flat=True))
+    IndexVersion.objects.filter(pk__in=locked).delete()
 
 
 def _load_here(collection: str) -> None:
@@ -261,6 +286,8 @@ def _load_here(collection: str) -> None:
 
     try:
         loaded.follow_switch(collection)
+    except (RetrievalError, IndexVersion.DoesNotExist) as problem:
+        logger.warning("the index of %s is not in memory: %s", collection, problem)
     except Exception:
         logger.exception("the index of %s is not in memory yet; who asks loads it", collection)
 

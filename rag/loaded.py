@@ -8,10 +8,10 @@ decided at query time, so nothing is shown that should not be.
 
 import functools
 import logging
+import math
 import threading
 import time
 from collections.abc import Collection
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,7 +20,7 @@ import numpy as np
 from rag import compute
 from rag.bm25 import Vocabulary
 from rag.embedders.base import Embedder, get_embedder
-from rag.errors import IndexMismatch, IndexMissing
+from rag.errors import ComputeBusy, IndexMismatch, IndexMissing
 from rag.index_loader import DocumentId, LoadedDocument, StoredPassage, load_documents
 from rag.lexical import LexicalIndex
 from rag.models import EVALUATION_PREFIX, IndexVersion, TokenBasis
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # For how long a version that is no longer active may answer while the next one is loaded.
 FORMER_SERVES_SECONDS = 60.0
+NEXT_TRY_SECONDS = 5.0  # after the next one could not be loaded
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,18 @@ class LoadedIndex:
         return numbers, np.array(rows, dtype=np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Switch:
-    """A version that is being loaded while the one before answers."""
+    """A version that is loaded, or cannot be, while the one before answers.
 
-    version_id: int
+    Holds no result: what was loaded is in `_loaded` and nowhere else.
+    """
+
+    version: IndexVersion
     noticed_at: float
-    loading: Future
+    tried_at: float = -math.inf
+    is_loading: bool = False
+    has_failed: bool = False
 
 
 _loaded: dict[str, LoadedIndex] = {}  # by collection
@@ -101,7 +107,7 @@ async def active_index(collection: str) -> LoadedIndex:
         version = await _active_versions(collection).afirst()
         embedder = get_embedder()
         if version is None:
-            _loaded.pop(collection, None)
+            _let_go({collection})
             check_usable(collection, None, embedder)
         found = _loaded.get(collection)
         if found is not None:
@@ -119,10 +125,13 @@ async def active_index(collection: str) -> LoadedIndex:
 def follow_switch(collection: str) -> None:
     """Load the active version, where the one before it is in memory; returns when it is there.
 
-    For the process that switches: it knows first, and its next search sees what it wrote.
+    Where there is none any more, let go of what is in memory. For the process that switches: it
+    knows first, and its next search sees what it wrote.
     """
     version = _active_versions(collection).first()
-    if version is not None and collection in _loaded:
+    if version is None:
+        _let_go({collection})
+    elif collection in _loaded:
         compute.run_blocking(load, version, lane=compute.Lane.LOADING)
 
 
@@ -138,6 +147,7 @@ def load(version: IndexVersion) -> LoadedIndex:
     _active_versions(version.collection).get(pk=version.pk)
     check_usable(version.collection, version, embedder)
     found = _loaded[version.collection] = _read(version, embedder, former)
+    _let_go_of_removed()
     return found
 
 
@@ -149,17 +159,19 @@ def warm_up() -> None:
     """
     compute.run_blocking(get_embedder().encode_questions, ["warm-up"], lane=compute.Lane.QUESTIONS)
     compute.run_blocking(get_reranker().warm_up, lane=compute.Lane.QUESTIONS)
-    compute.run_blocking(load_all, lane=compute.Lane.LOADING)
-
-
-def load_all() -> None:
-    """Load every course's active version that can be searched."""
-    active = IndexVersion.objects.filter(status=IndexVersion.Status.ACTIVE)
-    for version in active.exclude(collection__startswith=EVALUATION_PREFIX):
+    # One by one: a student of the first does not wait until the last is loaded.
+    for version in compute.run_blocking(_active_courses, lane=compute.Lane.LOADING):
         try:
-            load(version)
+            compute.run_blocking(load, version, lane=compute.Lane.LOADING)
         except (IndexMismatch, IndexVersion.DoesNotExist) as problem:
             logger.warning("not loaded: %s", problem)
+        except Exception:
+            logger.exception("the index of %s cannot be loaded", version.collection)
+
+
+def _active_courses() -> list[IndexVersion]:
+    active = IndexVersion.objects.filter(status=IndexVersion.Status.ACTIVE)
+    return list(active.exclude(collection__startswith=EVALUATION_PREFIX))
 
 
 def _active_versions(collection: str):
@@ -172,16 +184,59 @@ async def _serves_while_loading(
     """Have the new version loaded; say whether the one in memory may answer meanwhile."""
     if found.embedder is not embedder or version.embedder_fingerprint != embedder.fingerprint:
         return False
+    now = time.monotonic()
     with _lock:
         switch = _switches.get(version.collection)
-        if switch is None or switch.version_id != version.pk:
-            loading = compute.submit(load, version, lane=compute.Lane.LOADING)
-            switch = _switches[version.collection] = _Switch(version.pk, time.monotonic(), loading)
-    if switch.loading.done() or time.monotonic() > switch.noticed_at + FORMER_SERVES_SECONDS:
-        return False  # it is there now, or who waits is told why not
+        if switch is None or _named(switch.version) != _named(version):
+            switch = _switches[version.collection] = _Switch(version, noticed_at=now)
+        if now > switch.noticed_at + FORMER_SERVES_SECONDS:
+            return False  # who waits is told why it is not there
+        begins = not switch.is_loading and now >= switch.tried_at + NEXT_TRY_SECONDS
+        if begins:
+            switch.is_loading, switch.tried_at = True, now
+    if begins:
+        try:
+            compute.submit(_follow, switch, lane=compute.Lane.LOADING)
+        except ComputeBusy:
+            switch.is_loading = False
     # Once it is removed, its vectors may be gone from a store that reads them from the database.
     kept = IndexVersion.objects.filter(pk=found.version_id, created_at=found.created_at)
     return await kept.aexists()
+
+
+def _follow(switch: _Switch) -> None:
+    """Load the version of a switch; what goes wrong is logged once."""
+    try:
+        load(switch.version)
+    except IndexVersion.DoesNotExist:
+        pass  # replaced meanwhile: who asks next sees by what
+    except Exception:
+        if not switch.has_failed:
+            name = switch.version.collection
+            logger.exception("the new index of %s cannot be loaded; the former answers", name)
+        switch.has_failed = True
+    finally:
+        switch.tried_at = time.monotonic()
+        switch.is_loading = False
+
+
+def _named(version: IndexVersion) -> tuple[int, datetime]:
+    return version.pk, version.created_at
+
+
+def _let_go_of_removed() -> None:
+    """Nobody may ever ask for a course again that another process has removed."""
+    names = set(_loaded)
+    held = IndexVersion.objects.filter(collection__in=names)
+    _let_go(names - set(held.values_list("collection", flat=True)))
+
+
+def _let_go(collections: Collection[str]) -> None:
+    """Free the memory of collections that have no index any more."""
+    with _lock:
+        for collection in collections:
+            _loaded.pop(collection, None)
+            _switches.pop(collection, None)
 
 
 def _read(version: IndexVersion, embedder: Embedder, former: LoadedIndex | None) -> LoadedIndex:

@@ -34,21 +34,36 @@ def check_usable(collection: str, version: IndexVersion | None, embedder: Embedd
     """Raise IndexMissing or IndexMismatch, in words, unless this version can be searched."""
     if version is None:
         raise IndexMissing(f"“{collection}” has no search index yet. {_remedy(collection)}")
+    if words := mismatch(version, embedder):
+        raise IndexMismatch(f"The search index of “{collection}” {words} {_remedy(collection)}")
+
+
+def mismatch(version: IndexVersion, embedder: Embedder) -> str:
+    """Say in words why a version cannot be searched with this model; "": it can.
+
+    A predicate, for a sentence about the version. The dimension is compared once the model is
+    loaded: equal fingerprints mean equal dimensions, unless an Embedder breaks its promise.
+    """
     if version.embedder_fingerprint != embedder.fingerprint:
-        words = f"{version.embedder_name}, but {embedder.name} is configured now (EMBEDDING_MODEL)."
         if version.embedder_name == embedder.name:
-            words = (
-                f"{embedder.name} of revision {version.embedder_revision or 'unknown'}, but its "
-                f"files are now of revision {revision(embedder)}."
+            return (
+                f"was built with {embedder.name} of revision "
+                f"{version.embedder_revision or 'unknown'}, but its files are now of revision "
+                f"{revision(embedder)}."
             )
-        raise IndexMismatch(
-            f"The search index of “{collection}” was built with {words} {_remedy(collection)}"
+        return (
+            f"was built with {version.embedder_name}, but {embedder.name} is configured now "
+            "(EMBEDDING_MODEL)."
         )
     if version.normalisation != NORMALISATION:
-        raise IndexMismatch(
-            f"The vectors of “{collection}” are normalised by {version.normalisation or 'nothing'},"
-            f" but search compares vectors normalised by {NORMALISATION}. {_remedy(collection)}"
+        return (
+            f"has vectors normalised by {version.normalisation or 'nothing'}, but search compares "
+            f"vectors normalised by {NORMALISATION}."
         )
+    dimension = embedder.dimension if embedder.is_loaded else None
+    if dimension and version.dimension and dimension != version.dimension:  # 0: it is empty
+        return f"has vectors of {version.dimension} numbers, but {embedder.name} gives {dimension}."
+    return ""
 
 
 def is_outdated(version: IndexVersion) -> bool:

@@ -20,6 +20,7 @@ from rag.embedders.base import Embedder, Encoding
 from rag.errors import RetrievalError
 from rag.index_report import in_words
 from rag.models import ChunkVector, IndexVersion, TokenBasis
+from rag.stores.base import get_store
 from tracing import Usage, generation
 
 logger = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class VectorWriter:
                 unique_fields=["content_hash"],
                 update_fields=["dimension", "vector", "token_vectors", "unknown_share"],
             )
+            get_store().refresh(sorted(encodings))
 
     def _row(self, known: str, encoding: Encoding) -> ChunkVector:
         token_vectors = None
@@ -168,8 +170,12 @@ def stored_vectors(wanted: Iterable[str]) -> dict[str, int]:
 
 
 def check_not_superseded(version: IndexVersion) -> None:
-    """Raise Superseded when a later run has removed the version that is being built."""
-    if not IndexVersion.objects.filter(pk=version.pk).exists():
+    """Raise Superseded when a later run has removed the version that is being built.
+
+    Until the caller's transaction ends, none removes it.
+    """
+    held = IndexVersion.objects.select_for_update().filter(pk=version.pk)
+    if held.values_list("pk").first() is None:
         raise Superseded
 
 

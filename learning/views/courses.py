@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from learning.citations import where_now
 from learning.models import Course, Enrolment
 from learning.rendering import render_chapter
 from learning.views.access import login_first, turned_away, visible_chapter, visible_course
@@ -57,6 +58,12 @@ def chapter(request, course_slug, chapter_slug):
     if elsewhere := turned_away(request, course):
         return elsewhere
     chapter = visible_chapter(request, course, chapter_slug)
+    cited = _cited(request)
+    stands_at = where_now(chapter, *cited, request.user) if cited else None
+    if stands_at != cited and stands_at is not None:
+        query = request.GET.copy()
+        query["passage"] = f"{stands_at[0]}-{stands_at[1]}"
+        return redirect(f"{chapter.get_absolute_url()}?{query.urlencode()}#p-{stands_at[0]}")
     siblings = list(course.chapters.visible_to(request.user).defer("text"))
     for sibling in siblings:
         sibling.course = course  # spares a query per address
@@ -77,7 +84,8 @@ def chapter(request, course_slug, chapter_slug):
             "chapters": siblings,
             "previous": siblings[place - 1] if place else None,
             "next": siblings[place + 1] if place + 1 < len(siblings) else None,
-            "text": rendered.html(_cited(request)),
+            "text": rendered.html(stands_at),
+            "has_lost_passage": cited is not None and stands_at is None,
             "contents": [heading for heading in rendered.contents if heading.level in (2, 3)],
             **chat_context(
                 request, course, _conversation_beside(request, course, chapter), chapter

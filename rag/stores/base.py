@@ -21,7 +21,9 @@ class Vectors(ABC):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return chunk ids (int64) and similarities (float32), best first, at most `limit`.
 
-        `keys` are the documents that may be found; None: all of the version.
+        `keys` are the documents that may be found; None: all of the version. Raises
+        IndexVersion.DoesNotExist, as the others do, where the version was removed and the store
+        has to ask the database.
         """
 
     @abstractmethod
@@ -47,6 +49,12 @@ class VectorStore(ABC):
         """Do beforehand what the first `open` would otherwise have to; before a version is active.
 
         May be killed at any time and called again. Not to be called inside a transaction.
+        """
+
+    def refresh(self, content_hashes: Collection[str]) -> None:  # noqa: B027  as above
+        """Bring copies of these vectors in line: some may be embedded anew under the same hash.
+
+        Called inside the transaction that stores them.
         """
 
     def problem(self) -> str:

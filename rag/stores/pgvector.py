@@ -1,8 +1,9 @@
 """Vectors searched by PostgreSQL, with pgvector and, past 20,000 passages, an HNSW index.
 
 For collections too big for the memory of a web process. A vector is copied into the column
-`rag_chunkvector.embedding`, which only this file knows: it goes with its row, so nothing has to be
-kept in step. Column and index are made when the first version is prepared.
+`rag_chunkvector.embedding`, which only this file knows; it goes with its row, and `refresh` brings
+it in line where the row gets another vector. Column and index are made when the first version is
+prepared.
 
 What PostgreSQL finds is scored again from the stored bytes, as in the exact store: up to 20,000
 passages the two agree to the last bit, and past it in all that the index finds.
@@ -14,9 +15,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from rag.late_interaction import DIMENSION
-from rag.models import ChunkVector
+from rag.models import ChunkVector, IndexVersion
 from rag.stores import pgvector_schema
 from rag.stores.base import Vectors, VectorStore
 from rag.stores.rows import VersionRows, batches, read_rows
@@ -77,7 +79,9 @@ class PgVectors(Vectors):
         while True:
             ids, vectors = _ordered(vector, documents, min(asked, count), by_index=by_index)
             found, similarities = best(ids, vectors, vector, len(ids))
-            if by_index and len(ids) < min(asked, count):
+            if len(ids) < min(asked, count):
+                if not by_index:
+                    raise IndexVersion.DoesNotExist  # it was removed, and its passages with it
                 by_index = False  # it gave up before it had found enough that are allowed
             elif asked >= count or similarities[-1] < similarities[limit - 1] - MARGIN:
                 return found[:limit], similarities[:limit]
@@ -99,6 +103,8 @@ class PgVectors(Vectors):
         places = np.searchsorted(self._rows.chunk_ids, np.asarray(chunk_ids, dtype=np.int64))
         vector_ids = self._rows.vector_ids[places].tolist()
         held = dict(ChunkVector.objects.filter(pk__in=vector_ids).values_list("pk", column))
+        if len(held) < len(set(vector_ids)):
+            raise IndexVersion.DoesNotExist  # it was removed, and its vectors with it
         return [held[vector_id] for vector_id in vector_ids]
 
 
@@ -110,6 +116,10 @@ class PgVectorStore(VectorStore):
 
     def open(self, version_id: int) -> PgVectors:
         return PgVectors(self.prepare(version_id), exact_up_to=self.exact_up_to)
+
+    def refresh(self, content_hashes: Collection[str]) -> None:
+        if pgvector_schema.has_column():
+            _copy(ChunkVector.objects.filter(content_hash__in=list(content_hashes)))
 
     def problem(self) -> str:
         return pgvector_schema.problem()
@@ -163,15 +173,23 @@ def _fill(vector_ids: np.ndarray) -> None:
             [np.unique(vector_ids).tolist()],
         )
         missing = [vector_id for (vector_id,) in cursor.fetchall()]
-        for ids in batches(missing):
-            held = ChunkVector.objects.filter(pk__in=ids).values_list("pk", "vector")
-            texts = {pk: _as_text(np.frombuffer(vector, dtype="<f4")) for pk, vector in held}
-            cursor.execute(
-                "UPDATE rag_chunkvector held SET embedding = fresh.embedding::vector"
-                " FROM unnest(%s::bigint[], %s::text[]) AS fresh(id, embedding)"
-                " WHERE held.id = fresh.id",
-                [list(texts), list(texts.values())],
-            )
+    for ids in batches(missing):
+        _copy(ChunkVector.objects.filter(pk__in=ids))
+
+
+def _copy(vectors: QuerySet[ChunkVector]) -> None:
+    """Copy these vectors into the searched column, unless they are there as they are."""
+    texts = {
+        pk: _as_text(np.frombuffer(vector, dtype="<f4"))
+        for pk, vector in vectors.values_list("pk", "vector")
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE rag_chunkvector held SET embedding = fresh.embedding::vector"
+            " FROM unnest(%s::bigint[], %s::text[]) AS fresh(id, embedding)"
+            " WHERE held.id = fresh.id AND held.embedding IS DISTINCT FROM fresh.embedding::vector",
+            [list(texts), list(texts.values())],
+        )
 
 
 def _as_text(vector: np.ndarray) -> str:

@@ -45,15 +45,23 @@ def problem() -> str:
     return ""
 
 
-def add_column() -> None:
-    """Add the column that is searched, unless it is there."""
+def has_column() -> bool:
+    """Say whether the column that is searched is there."""
+    if connection.vendor != "postgresql":
+        return False
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM pg_attribute WHERE attrelid = 'rag_chunkvector'::regclass"
             " AND attname = 'embedding' AND NOT attisdropped"
         )
-        if cursor.fetchone():
-            return
+        return cursor.fetchone() is not None
+
+
+def add_column() -> None:
+    """Add the column that is searched, unless it is there."""
+    if has_column():
+        return
+    with connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
         # In the row itself: a scan would otherwise fetch each vector from another table.
         cursor.execute(

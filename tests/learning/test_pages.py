@@ -218,6 +218,32 @@ def test_a_citation_s_address_leads_to_its_passage_highlighted(as_alice, convers
     assert page.count(f'id="{anchor}"') == 1
 
 
+def test_a_citation_leads_to_its_words_where_they_stand_after_an_edit(as_alice, conversation):
+    citation = Citation.objects.get()
+    chapter = citation.chapter
+    chapter.text = f"A new beginning.\n\n{chapter.text}"
+    chapter.save()
+
+    response = as_alice.get(citation.url.partition("#")[0] + "&conversation=1", follow=True)
+
+    moved_to = citation.start + len("A new beginning.\n\n")
+    [(address, _)] = response.redirect_chain
+    assert f"passage={moved_to}-{moved_to + 40}" in address and "conversation=1" in address
+    assert address.endswith(f"#p-{moved_to}")
+    highlighted = re.findall(r'<div class="block cited".*?</div>', response.text, re.DOTALL)
+    assert len(highlighted) == 1 and "Photosynthesis is" in highlighted[0]
+
+
+def test_a_citation_whose_words_are_gone_highlights_nothing_and_says_so(as_alice, conversation):
+    citation = Citation.objects.get()
+    Chapter.objects.filter(pk=citation.chapter_id).update(text="All is written anew. " * 40)
+
+    page = as_alice.get(citation.url.partition("#")[0]).text
+
+    assert "block cited" not in page
+    assert "the cited passage is no longer in it" in page
+
+
 @pytest.mark.parametrize("passage", ["", "x", "9-", "99999999-999999999", "5-1", "1-2-3", "-1-5"])
 def test_a_passage_that_makes_no_sense_highlights_nothing(as_alice, passage):
     assert "cited" not in text_of(as_alice.get(CHAPTER, {"passage": passage}))

@@ -1,10 +1,18 @@
 """A source in memory; the word-counting model unless a test asks for the packaged one."""
 
+import asyncio
+
 import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.db import connections
 
 from rag.embedders.base import get_embedder
 from rag.sources import get_source
 from tests.rag.parts import DictSource, WordEmbedder
+
+if not django_settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    collect_ignore = ["test_runs_at_once.py"]  # SQLite lets one write at a time
 
 PHOTOSYNTHESIS = """Plants feed on light.
 
@@ -76,3 +84,10 @@ def minilm(source, rag_settings, packaged_model):
 
 def the_loaded_model(model=None):
     return the_loaded_model.model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_thread_of_async_queries_is_left_without_a_connection(django_db_setup):
+    """PostgreSQL removes no database that somebody is connected to."""
+    yield
+    asyncio.run(sync_to_async(connections.close_all)())

@@ -59,16 +59,33 @@ def test_rollback_says_where_it_went_back_to(plants, capsys):
     assert "plants: back to the index of" in capsys.readouterr().out
 
 
-def test_rollback_to_the_index_of_another_model_warns(plants, rag_settings, capsys):
+def test_rollback_to_the_index_of_another_model_is_refused(plants, rag_settings, capsys):
     call_command("reindex")
     held = plants.held
+    held["stones"] = {}
     rag_settings(EMBEDDING_MODEL="newer words")
     conf.backend("SOURCE").held = held
     call_command("reindex")
 
+    with pytest.raises(CommandError, match="built with words, but newer words is configured"):
+        call_command("reindex", "--rollback")
+
+
+def test_rollback_of_all_says_which_stay_as_they_are(plants, rag_settings, capsys):
+    call_command("reindex")
+    plants.put("stones", "9", "Granite", "Granite is hard.")
+    call_command("reindex")
+    plants.put("plants", "2", "Roots", "All about roots.")
+    plants.put("stones", "9", "Granite", "Granite is old.")
+    call_command("reindex")
+    stones = IndexVersion.objects.filter(collection="stones", status="retired")
+    stones.update(embedder_fingerprint="old", embedder_name="older words")
+
     call_command("reindex", "--rollback")
 
-    assert "built with words, but newer words is configured" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "plants: back to the index of" in printed.out
+    assert "“stones” stays as it is" in printed.err and "older words" in printed.err
 
 
 def test_a_course_without_an_earlier_index_does_not_keep_the_others_from_going_back(plants, capsys):

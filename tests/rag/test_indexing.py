@@ -2,11 +2,12 @@ import hashlib
 
 import numpy as np
 import pytest
+from django.db import connection
 
 from rag import conf
 from rag.chunking import chunker_version
 from rag.embedders.base import get_embedder
-from rag.errors import IndexMissing
+from rag.errors import IndexMismatch, IndexMissing
 from rag.indexing import forget, indexed_collections, reindex, rollback
 from rag.late_interaction import compact
 from rag.models import (
@@ -18,6 +19,8 @@ from rag.models import (
     TokenBasis,
 )
 from rag.search import search_sync
+from rag.stores.base import get_store
+from rag.stores.exact import ExactStore
 from tests.rag.parts import DictSource, WordEmbedder
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -195,6 +198,29 @@ def test_full_embeds_everything_anew(plants, embedder):
     assert len(texts()) == 5
 
 
+class CopyingStore(ExactStore):
+    """Remembers which vectors it was told to copy again."""
+
+    def __init__(self):
+        self.refreshed = set()
+
+    def refresh(self, content_hashes):
+        assert connection.in_atomic_block
+        self.refreshed.update(content_hashes)
+
+
+def test_a_store_is_told_of_vectors_that_were_embedded_anew(plants, rag_settings):
+    rag_settings(STORE="tests.rag.test_indexing.CopyingStore")
+    conf.backend("SOURCE").held = plants.held
+    reindex()
+    get_store().refreshed.clear()
+
+    reindex(full=True)
+
+    hashes = ChunkVector.objects.values_list("content_hash", flat=True)
+    assert get_store().refreshed == set(hashes) != set()
+
+
 def test_without_activation_the_old_index_stays_and_the_next_run_takes_the_new_one(
     plants, embedder
 ):
@@ -209,6 +235,34 @@ def test_without_activation_the_old_index_stays_and_the_next_run_takes_the_new_o
 
     assert "All about roots." in texts()
     assert embedder.embedded == []
+
+
+@pytest.fixture
+def vectors_that_stay():
+    """Have the database refuse to remove any vector that is there: `vectors_that_stay()`."""
+
+    def keep():
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE kept (id bigint REFERENCES rag_chunkvector (id))")
+            cursor.execute("INSERT INTO kept SELECT id FROM rag_chunkvector")
+
+    yield keep
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS kept")
+
+
+def test_a_sweep_that_fails_is_logged_and_the_reindex_has_succeeded(
+    plants, vectors_that_stay, caplog
+):
+    reindex()
+    vectors_that_stay()
+
+    for text in ("First text.", "Second text.", "Third text."):
+        plants.put("plants", "2", "Roots", text)
+        assert reindex().failures == []
+
+    assert "Third text." in texts()
+    assert {record.name for record in caplog.records} == {"rag.sweeping"}
 
 
 class Killed(BaseException):
@@ -286,11 +340,38 @@ def test_rollback_goes_back_and_the_next_reindex_forward(plants, embedder):
     assert embedder.embedded == []
 
 
+def test_a_second_rollback_goes_no_further_and_not_forward(plants):
+    reindex()
+    plants.put("plants", "3", "Leaves", "A leaf is flat.")
+    reindex()
+    first = rollback("plants")
+
+    with pytest.raises(IndexMissing, match="no earlier index version"):
+        rollback("plants")
+
+    assert IndexVersion.objects.get(status=IndexVersion.Status.ACTIVE) == first
+
+
 def test_rollback_without_an_earlier_version_says_so(plants):
     reindex()
 
     with pytest.raises(IndexMissing, match="no earlier index version"):
         rollback("plants")
+
+
+def test_rollback_to_the_index_of_another_model_is_refused(plants, rag_settings):
+    reindex()
+    rag_settings(EMBEDDING_MODEL="newer words")
+    conf.backend("SOURCE").held = plants.held
+    reindex()
+    before = active()
+
+    with pytest.raises(
+        IndexMismatch, match=r"“plants” stays as it is.* built with words, but newer"
+    ):
+        rollback("plants")
+
+    assert active() == before
 
 
 def test_only_the_active_version_and_the_one_before_are_kept(plants):

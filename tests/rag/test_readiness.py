@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 
+from rag.embedders.base import get_embedder
 from rag.errors import IndexMismatch
 from rag.indexing import reindex
 from rag.models import IndexVersion
 from rag.readiness import IndexStatus, index_status
 from rag.search import search_sync
+from rag.sources import get_source
 from rag.stamps import revision
 from tests.rag.parts import WordEmbedder
 
@@ -33,8 +35,6 @@ def test_a_collection_without_documents_needs_no_index(source):
 
 
 def test_an_index_of_another_model_is_named(plants, rag_settings):
-    from rag.sources import get_source
-
     reindex()
     held = plants.held
     rag_settings(EMBEDDING_MODEL="newer words")
@@ -53,13 +53,31 @@ def test_new_files_of_the_same_model_are_named_by_their_revisions(plants):
     )
 
 
-def test_vectors_of_another_length_are_refused(plants):
+def test_vectors_that_are_not_normalised_are_refused(plants):
     reindex(activate=False)
     IndexVersion.objects.update(status=IndexVersion.Status.ACTIVE, normalisation="none")
 
     assert "normalised by none, but" in index_status().problems["plants"]
     with pytest.raises(IndexMismatch, match=r"normalised by none.*reindex --course plants"):
         search_sync("root hairs", collection="plants")
+
+
+class ShorterWords(WordEmbedder):
+    """Says that it is the same model, and gives shorter vectors."""
+
+    dimension = 32
+    is_loaded = False
+
+
+def test_vectors_of_another_dimension_are_refused_once_the_model_is_loaded(plants, rag_settings):
+    reindex()
+    held = plants.held
+    rag_settings(EMBEDDER="tests.rag.test_readiness.ShorterWords")
+    get_source().held = held
+
+    assert index_status().problems == {}
+    get_embedder().is_loaded = True
+    assert "has vectors of 64 numbers, but words gives 32" in index_status().problems["plants"]
 
 
 def test_an_index_of_an_older_chunker_is_searched_and_the_check_tells(plants):

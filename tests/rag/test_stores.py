@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -315,7 +316,8 @@ if not ON_POSTGRESQL:
             PgVectorStore().open(version.pk)
 
     def test_all_this_holds_on_postgresql_with_pgvector(postgres):
-        command = [sys.executable, "-m", "pytest", "--ds=tests.postgres_settings", __file__]
+        files = [__file__, str(Path(__file__).with_name("test_runs_at_once.py"))]
+        command = [sys.executable, "-m", "pytest", "--ds=tests.postgres_settings", *files]
         run = subprocess.run(
             command,
             env={**os.environ, "POSTGRES_URL": postgres},
@@ -377,3 +379,48 @@ else:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM rag_chunkvector WHERE embedding IS NULL")
             assert cursor.fetchone() == (0,)
+
+    def test_vectors_that_are_stored_anew_are_searched_as_they_are_now():
+        version = stored_version({"a": [UP, RIGHT, SLANTED]})
+        store = PgVectorStore()
+        vectors = store.open(version.pk)
+        first = ChunkVector.objects.earliest("pk")
+        ChunkVector.objects.filter(pk=first.pk).update(vector=np.array(RIGHT, "<f4").tobytes())
+
+        store.refresh([first.content_hash])
+        ids, scores = vectors.nearest(np.array(UP, np.float32), limit=3, keys=None)
+
+        assert (ids.tolist()[0], scores.tolist()) == (
+            chunk_ids(version)[2],
+            [pytest.approx(0.8), 0, 0],
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT embedding::text FROM rag_chunkvector ORDER BY id LIMIT 1")
+            assert cursor.fetchone() == ("[1,0]",)
+
+    def test_there_is_nothing_to_refresh_before_the_first_version():
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE rag_chunkvector DROP COLUMN IF EXISTS embedding")
+
+        PgVectorStore().refresh(["of no vector"])
+
+    @pytest.mark.parametrize("exact_up_to", [20, 20_000])
+    @pytest.mark.parametrize("what_is_left", ["nothing", "one document"])
+    def test_a_version_that_is_removed_under_a_search_is_said_to_be_gone(exact_up_to, what_is_left):
+        version = stored_version({"a": [UP] * 30, "b": [RIGHT]})
+        vectors = PgVectorStore(exact_up_to=exact_up_to).open(version.pk)
+        ids = chunk_ids(version)
+        gone = (
+            version.documents.all()
+            if what_is_left == "nothing"
+            else version.documents.filter(key="a")
+        )
+        gone.delete()
+        ChunkVector.objects.filter(chunks=None).delete()
+
+        with pytest.raises(IndexVersion.DoesNotExist):
+            vectors.nearest(np.array(UP, np.float32), limit=5, keys=None)
+        with pytest.raises(IndexVersion.DoesNotExist):
+            vectors.token_vectors(ids)
+        with pytest.raises(IndexVersion.DoesNotExist):
+            vectors.similarities(np.array(UP, np.float32), ids)

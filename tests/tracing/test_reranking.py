@@ -142,7 +142,7 @@ def test_a_reranker_that_changes_nothing_is_told_from_one_that_agrees(show):
 
     assert reranking(nothing).is_idle
     assert not reranking(agrees).is_idle
-    assert "No reranker is configured" in "\n".join(show(nothing))
+    assert "The reranker changed nothing" in "\n".join(show(nothing))
     assert "reranked" not in "\n".join(show(nothing))
     assert "0.970" in "\n".join(show(agrees))
 
@@ -154,7 +154,7 @@ def test_a_reranker_that_gave_up_is_not_said_to_be_missing(show):
 
     assert "The fused order stands: not done after 0.3 seconds" in shown
     assert "was not done in time, or failed" in shown
-    assert "No reranker" not in shown
+    assert "The reranker changed nothing" not in shown
 
 
 def test_a_title_with_markup_and_a_reason_of_any_kind_show_as_text(show):

@@ -67,6 +67,8 @@ class Command(BaseCommand):
                 "The file of a removed chapter has gone: it is unpublished, not deleted, and comes "
                 "back with its file."
             )
+        if not (report.added or report.changed):
+            return
         self.stdout.write(
             "It will be searchable within seconds where a worker runs (make run starts one); "
             f"or run: manage.py reindex --course {report.course.slug}"

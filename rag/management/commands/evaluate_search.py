@@ -19,8 +19,10 @@ FAILURES_SHOWN = 5
 
 class Command(BaseCommand):
     help = (
-        "Measure the search on labelled sets: folders of corpus.jsonl, queries.jsonl, qrels.tsv "
-        "and meta.json. Each set gets an index of its own; no course is touched."
+        "Measure the search on labelled sets. Each set gets an index of its own; no course is "
+        'touched. A set is a folder: corpus.jsonl has {"id", "doc", "title", "text"} a line, '
+        'queries.jsonl {"id", "text"}, qrels.tsv a header and then question id, passage id and '
+        'score (1) between tabs, meta.json {"level": "passage", "use_title": true}.'
     )
 
     def add_arguments(self, parser) -> None:
