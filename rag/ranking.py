@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rag.definitions import defined_term, defines
 from rag.embedders.base import Encoding
 from rag.fusion import dense_weight, score_fusion
 from rag.lexical import LexicalScores
 from rag.loaded import LoadedIndex, StoredPassage
 
 POOL = 50  # how many each ranker proposes
+DEFINITION = 2.0  # standard deviations by which a wanted definition rises
 
 
 class Ranked(NamedTuple):
@@ -67,8 +69,9 @@ def rank(
         nearest, _ = index.vectors.nearest(encoding.vector, limit=reach, keys=keys)
         dense_rows = index.rows_of(nearest)
 
+    term = defined_term(question)
     rows = np.union1d(lexical_rows[:pool], dense_rows[: pool if weight > 0 else 0])
-    ranked = list(_ranked(index, lexical, encoding, weight, rows, lexical_rows, dense_rows))
+    ranked = list(_ranked(index, lexical, encoding, weight, term, rows, lexical_rows, dense_rows))
     rest: list[Ranked] = []
     if at_least > len(rows):
         others = np.setdiff1d(np.union1d(lexical_rows, dense_rows), rows)
@@ -78,6 +81,7 @@ def rank(
                 lexical,
                 encoding,
                 weight,
+                term,
                 others,
                 lexical_rows,
                 dense_rows,
@@ -101,6 +105,7 @@ def _ranked(
     lexical: LexicalScores,
     encoding: Encoding,
     weight: float,
+    term: str | None,
     rows: np.ndarray,
     lexical_rows: Sequence[int],
     dense_rows: Sequence[int],
@@ -110,6 +115,9 @@ def _ranked(
         return
     similarities = index.vectors.similarities(encoding.vector, index.chunk_ids[rows])
     fused = score_fusion([lexical.bm25[rows], similarities], [1.0, weight])
+    if term:
+        texts = [index.passages[row].text for row in rows]
+        fused += DEFINITION * np.array([defines(text, term) for text in texts], dtype=np.float32)
     lexical_positions = {int(row): place for place, row in enumerate(lexical_rows, start=1)}
     dense_positions = {int(row): place for place, row in enumerate(dense_rows, start=1)}
     for place, at in enumerate(np.lexsort((rows, -fused)).tolist(), start=after + 1):

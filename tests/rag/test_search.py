@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -341,3 +342,16 @@ def test_scores_stay_between_nought_and_one_when_a_cross_encoder_gives_up(rerank
 
     assert all(0 <= score <= 1 for score in scores)
     assert scores == sorted(scores, reverse=True)
+
+
+def test_who_asks_what_a_thing_is_finds_its_definition_further_up(minilm, source):
+    chapter = Path("learning/demo/machine-learning-zh/03-gradient-descent.md").read_text("utf-8")
+    source.put("plants", "3", "梯度下降", chapter, "zh-hans")
+    reindex()
+
+    def place(question: str) -> int:
+        starts = [one.text[:5] for one in found(question, limit=40)]
+        return starts.index("**梯度下") + 1
+
+    assert place("什么是梯度下降？") <= 2 < place("梯度下降")
+    assert place("什麼是梯度下降？") == place("什么是梯度下降？")
