@@ -7,6 +7,7 @@ where it fails, the fused order stands, and the trace says so.
 import logging
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,53 +49,65 @@ async def rerank(
     """Rerank the candidates for a question and choose the first `limit` that are no copies."""
     reranker = get_reranker()
     candidates = ranking.candidates[: reranker.depth]
+    rest = ranking.candidates[reranker.depth :] + ranking.rest
+    deadline = float(conf.setting("RERANK_SECONDS"))
     with span("rerank", input={"query": text, "result_count": len(candidates)}) as step:
         step.metadata["model"] = reranker.name
-        scores = await _scores(
-            step, reranker, index, text, encoding, ranking.dense_weight, candidates
-        )
-        are_probabilities = reranker.gives_probabilities and scores is not None
-        if scores is None:
-            scores = np.array([one.fused_score for one in candidates], dtype=np.float32)
-        order = np.argsort(-scores, kind="stable").tolist()
-        passages = [candidates[at] for at in order]
-        passages += ranking.candidates[reranker.depth :] + ranking.rest
-        choosing = partial(distinct, limit=limit, within=min(COPIES_WITHIN * limit, MOST_COMPARED))
-        texts = [one.passage.text for one in passages]
-        kept, copies = await compute.run(choosing, texts, lane=Lane.RANKING)
-        _record(step, candidates, order, scores, set(kept), set(copies))
-    return Reranked(passages, kept, scores[order], are_probabilities)
+        are_probabilities = reranker.gives_probabilities
+        try:
+            question = _question(index, text, encoding, ranking.dense_weight, reranker)
+            work = partial(_reranked, reranker, index, question, candidates, rest, limit)
+            chosen = await compute.run(work, lane=Lane.RERANKING, deadline_seconds=deadline)
+        except Exception as error:  # whatever a model does
+            _give_up(step, error, deadline)
+            are_probabilities = False
+            fused = np.array([one.fused_score for one in candidates], dtype=np.float32)
+            work = partial(_chosen, candidates, rest, fused, limit)
+            chosen = await compute.run(work, lane=Lane.RANKING)
+        _record(step, candidates, chosen)
+    return Reranked(chosen.passages, chosen.kept, chosen.scores[chosen.order], are_probabilities)
 
 
-async def _scores(
-    step: Span,
+class _Chosen(NamedTuple):
+    scores: np.ndarray  # of the candidates
+    order: list[int]  # of the candidates, best first
+    passages: list[Ranked]  # in that order, and the rest behind them
+    kept: list[int]  # places
+    copies: list[int]
+
+
+def _reranked(
     reranker: Reranker,
     index: LoadedIndex,
-    text: str,
-    encoding: Encoding,
-    dense_weight: float,
+    question: Question,
     candidates: list[Ranked],
-) -> np.ndarray | None:
-    """Return what the reranker gives each candidate; None where the fused order is to stand."""
-    if not candidates:
-        return None
-    deadline = float(conf.setting("RERANK_SECONDS"))
-    try:
-        question = _question(index, text, encoding, dense_weight, reranker)
-        scoring = partial(_score, reranker, index, question, candidates)
-        scores = await compute.run(scoring, lane=Lane.RERANKING, deadline_seconds=deadline)
-        if scores.shape != (len(candidates),) or not np.isfinite(scores).all():
-            raise ValueError("the reranker did not give each candidate a number")
-        return scores
-    except Exception as error:  # whatever a model does
-        if isinstance(error, ComputeTimeout):
-            reason = f"not done after {deadline:g} seconds"
-        else:
-            reason = f"{type(error).__name__}: {error}"
-        logger.warning("rerank gave up, the fused order stands: %s", reason)
-        step.metadata["gave_up"] = True
-        step.warn(f"The fused order stands: {reason}")
-        return None
+    rest: list[Ranked],
+    limit: int,
+) -> _Chosen:
+    scores = _score(reranker, index, question, candidates)
+    if scores.shape != (len(candidates),) or not np.isfinite(scores).all():
+        raise ValueError("the reranker did not give each candidate a number")
+    return _chosen(candidates, rest, scores, limit)
+
+
+def _chosen(
+    candidates: list[Ranked], rest: list[Ranked], scores: np.ndarray, limit: int
+) -> _Chosen:
+    order = np.argsort(-scores, kind="stable").tolist()
+    passages = [candidates[at] for at in order] + rest
+    texts = [one.passage.text for one in passages]
+    within = min(COPIES_WITHIN * limit, MOST_COMPARED)
+    return _Chosen(scores, order, passages, *distinct(texts, limit=limit, within=within))
+
+
+def _give_up(step: Span, error: Exception, deadline: float) -> None:
+    if isinstance(error, ComputeTimeout):
+        reason = f"not done after {deadline:g} seconds"
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    logger.warning("rerank gave up, the fused order stands: %s", reason)
+    step.metadata["gave_up"] = True
+    step.warn(f"The fused order stands: {reason}")
 
 
 def _question(
@@ -110,6 +123,8 @@ def _question(
 def _score(
     reranker: Reranker, index: LoadedIndex, question: Question, candidates: list[Ranked]
 ) -> np.ndarray:
+    if not candidates:
+        return np.zeros(0, dtype=np.float32)
     tokens: list[np.ndarray | None] = [None] * len(candidates)
     if question.token_vectors is not None:
         tokens = index.vectors.token_vectors([one.passage.chunk_id for one in candidates])
@@ -122,15 +137,9 @@ def _score(
     )
 
 
-def _record(
-    step: Span,
-    candidates: list[Ranked],
-    order: list[int],
-    scores: np.ndarray,
-    kept: set[int],
-    copies: set[int],
-) -> None:
+def _record(step: Span, candidates: list[Ranked], chosen: _Chosen) -> None:
     """Put every candidate and what became of it into the trace."""
+    order, kept, copies = chosen.order, set(chosen.kept), set(chosen.copies)
     titled = {*order[:TITLES_RECORDED], *range(min(len(order), TITLES_RECORDED))}
     titled.update(at for place, at in enumerate(order) if place in kept)
     step.input["candidates"] = [
@@ -152,7 +161,7 @@ def _record(
                 "position_before": candidates[at].fused_position,
                 "position_after": place + 1,
                 "score_before": round(candidates[at].fused_score, 4),
-                "score_after": round(float(scores[at]), 4),
+                "score_after": round(float(chosen.scores[at]), 4),
                 "kept": place in kept,
                 **({} if place in kept else {"dropped": _why_dropped(place, copies)}),
             }
