@@ -60,8 +60,12 @@ class Passage:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedding model and the lexical index read: heading path, then text."""
-        return f"{' › '.join(self.heading_path)}\n{self.text}"
+        return embedded_text(self.heading_path, self.text)
+
+
+def embedded_text(heading_path: Sequence[str], text: str) -> str:
+    """Return what embedding model, lexical index and rerankers read: heading path, then text."""
+    return f"{' › '.join(heading_path)}\n{text}"
 
 
 def chunker_version() -> str:

@@ -59,7 +59,13 @@ _together: dict[Hashable, deque[tuple[Any, Future]]] = defaultdict(deque)
 _lock = threading.Lock()
 _no_questions = threading.Event()
 _no_questions.set()
-_thread = threading.local()
+
+
+class _Thread(threading.local):
+    lane: Lane | None = None  # that this thread serves
+
+
+_thread = _Thread()
 
 
 async def run(
@@ -74,7 +80,7 @@ async def run(
     its result is dropped. Raises ComputeBusy at once when the queue is full, ComputeTimeout
     at the deadline.
     """
-    return await _result(_submit(lane, function, args), deadline_seconds)
+    return await _result(submit(function, *args, lane=lane), deadline_seconds)
 
 
 async def run_together(
@@ -102,14 +108,18 @@ async def run_together(
 
 def run_blocking(function: Callable[..., Result], *args: Any, lane: Lane = Lane.INDEXING) -> Result:
     """Run a function in a lane's thread and wait for it; for synchronous code."""
-    if getattr(_thread, "lane", None) is lane:
+    if _thread.lane is lane:
         return function(*args)  # in that thread already, and it would wait for itself
-    return _submit(lane, function, args).result()
+    return submit(function, *args, lane=lane).result()
 
 
 def submit(function: Callable[..., Result], *args: Any, lane: Lane) -> "Future[Result]":
-    """Queue a function for a lane's thread and return at once."""
-    return _submit(lane, function, args)
+    """Queue a function for a lane's thread and return at once. Raises ComputeBusy."""
+    context = contextvars.copy_context()
+    future: Future = Future()
+    with _counted(lane, future):
+        _executor(lane).submit(_fulfil, future, context, function, args)
+    return future
 
 
 def give_way() -> None:
@@ -117,7 +127,7 @@ def give_way() -> None:
 
     Does nothing in any other thread.
     """
-    if getattr(_thread, "lane", None) is Lane.INDEXING:
+    if _thread.lane is Lane.INDEXING:
         _no_questions.wait(COURTESY_SECONDS)
 
 
@@ -129,14 +139,6 @@ async def _result(future: Future, deadline_seconds: float) -> Any:
         if future.done() and not future.cancelled():
             return future.result()  # done in time, and only the loop came late; or its own error
         raise ComputeTimeout(f"No result after {deadline_seconds:g} seconds.") from error
-
-
-def _submit(lane: Lane, function: Callable[..., Any], args: tuple) -> Future:
-    context = contextvars.copy_context()
-    future: Future = Future()
-    with _counted(lane, future):
-        _executor(lane).submit(_fulfil, future, context, function, args)
-    return future
 
 
 @contextlib.contextmanager
@@ -225,7 +227,7 @@ def _closing_connections(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     finally:
-        lasts = getattr(_thread, "lane", None) in (Lane.RANKING, Lane.RERANKING)
+        lasts = _thread.lane in (Lane.RANKING, Lane.RERANKING)
         for connection in connections.all(initialized_only=True):
             if lasts:  # a store in the database is asked twice by every question
                 connection.close_if_unusable_or_obsolete()

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rag.bm25 import Vocabulary, WordCounts
+from rag.chunking import embedded_text
 from rag.lexical import tokens
 from rag.models import Chunk, Document, IndexVersion
 
@@ -35,7 +36,7 @@ class StoredPassage:
 
     @property
     def embedded_text(self) -> str:
-        return f"{' › '.join(self.heading_path)}\n{self.text}"
+        return embedded_text(self.heading_path, self.text)
 
 
 class LoadedRow(NamedTuple):

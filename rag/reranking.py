@@ -48,30 +48,28 @@ async def rerank(
 ) -> Reranked:
     """Rerank the candidates for a question and choose the first `limit` that are no copies."""
     reranker = get_reranker()
-    candidates = ranking.candidates[: reranker.depth]
-    rest = ranking.candidates[reranker.depth :] + ranking.rest
+    count = min(reranker.depth, len(ranking.candidates))
     deadline = float(conf.setting("RERANK_SECONDS"))
-    with span("rerank", input={"query": text, "result_count": len(candidates)}) as step:
+    with span("rerank", input={"query": text, "result_count": count}) as step:
         step.metadata["model"] = reranker.name
         are_probabilities = reranker.gives_probabilities
         try:
-            question = _question(index, text, encoding, ranking.dense_weight, reranker)
-            work = partial(_reranked, reranker, index, question, candidates, rest, limit)
+            work = partial(_reranked, reranker, index, text, encoding, ranking, limit)
             chosen = await compute.run(work, lane=Lane.RERANKING, deadline_seconds=deadline)
         except Exception as error:  # whatever a model does
             _give_up(step, error, deadline)
             are_probabilities = False
-            fused = np.array([one.fused_score for one in candidates], dtype=np.float32)
-            work = partial(_chosen, candidates, rest, fused, limit)
+            fused = [one.fused_score for one in ranking.candidates[:count]]
+            work = partial(_chosen, ranking, np.array(fused, dtype=np.float32), limit)
             chosen = await compute.run(work, lane=Lane.RANKING)
-        _record(step, candidates, chosen)
+        _record(step, ranking.candidates[:count], chosen)
     return Reranked(chosen.passages, chosen.kept, chosen.scores[chosen.order], are_probabilities)
 
 
 class _Chosen(NamedTuple):
-    scores: np.ndarray  # of the candidates
-    order: list[int]  # of the candidates, best first
-    passages: list[Ranked]  # in that order, and the rest behind them
+    scores: np.ndarray  # of the candidates that were reranked
+    order: list[int]  # of these, best first
+    passages: list[Ranked]  # in that order, and all others behind them
     kept: list[int]  # places
     copies: list[int]
 
@@ -79,22 +77,25 @@ class _Chosen(NamedTuple):
 def _reranked(
     reranker: Reranker,
     index: LoadedIndex,
-    question: Question,
-    candidates: list[Ranked],
-    rest: list[Ranked],
+    text: str,
+    encoding: Encoding,
+    ranking: Ranking,
     limit: int,
 ) -> _Chosen:
-    scores = _score(reranker, index, question, candidates)
+    candidates = ranking.candidates[: reranker.depth]
+    scores = np.zeros(0, dtype=np.float32)
+    if candidates:
+        question = _question(index, text, encoding, ranking.dense_weight, reranker)
+        scores = _score(reranker, index, question, candidates)
     if scores.shape != (len(candidates),) or not np.isfinite(scores).all():
         raise ValueError("the reranker did not give each candidate a number")
-    return _chosen(candidates, rest, scores, limit)
+    return _chosen(ranking, scores, limit)
 
 
-def _chosen(
-    candidates: list[Ranked], rest: list[Ranked], scores: np.ndarray, limit: int
-) -> _Chosen:
+def _chosen(ranking: Ranking, scores: np.ndarray, limit: int) -> _Chosen:
     order = np.argsort(-scores, kind="stable").tolist()
-    passages = [candidates[at] for at in order] + rest
+    behind = ranking.candidates[len(order) :] + ranking.rest
+    passages = [ranking.candidates[at] for at in order] + behind
     texts = [one.passage.text for one in passages]
     within = min(COPIES_WITHIN * limit, MOST_COMPARED)
     return _Chosen(scores, order, passages, *distinct(texts, limit=limit, within=within))
@@ -123,8 +124,6 @@ def _question(
 def _score(
     reranker: Reranker, index: LoadedIndex, question: Question, candidates: list[Ranked]
 ) -> np.ndarray:
-    if not candidates:
-        return np.zeros(0, dtype=np.float32)
     tokens: list[np.ndarray | None] = [None] * len(candidates)
     if question.token_vectors is not None:
         tokens = index.vectors.token_vectors([one.passage.chunk_id for one in candidates])
