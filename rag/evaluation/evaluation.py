@@ -5,7 +5,7 @@ takes seconds. One trace `evaluate_search` says what came out; the questions lea
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,8 @@ from rag.evaluation.runs import STAGES, Answer, ask_all
 from rag.index_report import IndexReport
 from rag.indexing import reindex
 from rag.rerankers.base import get_reranker
+from rag.vector_writer import Progress
 from tracing import trace
-
-Progress = Callable[[int, int, str], None]  # done, to do, what
 
 
 @dataclass(frozen=True)

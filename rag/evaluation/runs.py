@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from django.db import connections
 
 from rag.evaluation.indexed_set import LabelledSetSource
 from rag.search import RetrievedChunk, search
+from rag.vector_writer import Progress
 from tracing import trace
 
 STAGES = ("lexical", "dense", "fused", "final")
@@ -29,9 +30,7 @@ class Answer:
     rerank_gave_up: bool  # past its deadline, or by an error: the fused order stood
 
 
-async def ask_all(
-    source: LabelledSetSource, progress: Callable[[int, int, str], None]
-) -> dict[str, Answer]:
+async def ask_all(source: LabelledSetSource, progress: Progress) -> dict[str, Answer]:
     """Ask the questions of a set one after the other; return the answers by question id."""
     questions = source.labelled.questions
     answers = {}
