@@ -31,11 +31,15 @@ class ChatMessage:
 
 @dataclass(slots=True)
 class StreamChunk:
-    """A piece of the answer. The last one has no text; it carries the usage and why it ended."""
+    """A piece of the answer. The last one has no text; it carries the usage and why it ended.
+
+    One that `is_thinking` has none either: the model lives, but what it thinks is never kept.
+    """
 
     text: str = ""
     usage: Usage | None = None
-    finish_reason: str | None = None
+    finish_reason: str | None = None  # the provider's word; `endings` knows what it means
+    is_thinking: bool = False
 
 
 class Passage(Protocol):
@@ -54,6 +58,8 @@ class ChatModel(abc.ABC):
     """Answers a list of messages, piece by piece."""
 
     name: str
+    # Where it is asked, if by network: two models of one name may live at two addresses.
+    address: str = ""
     context_tokens: int = 8_000
     # True when the answer consists of the course's own sentences: pages say so.
     quotes_only: bool = False
@@ -94,9 +100,20 @@ class ChatModel(abc.ABC):
 @functools.cache
 def get_chat_model() -> ChatModel:
     """Return the model named by TUTOR["CHAT_MODEL_BACKEND"], built once per process."""
-    path = settings.TUTOR["CHAT_MODEL_BACKEND"]
+    return _build(settings.TUTOR)
+
+
+@functools.cache
+def get_fallback_model() -> ChatModel | None:
+    """Return the model that answers while the first does not, or None: TUTOR["FALLBACK"]."""
+    fallback = settings.TUTOR["FALLBACK"]
+    return _build({**settings.TUTOR, **fallback}) if fallback else None
+
+
+def _build(tutor: Mapping) -> ChatModel:
+    path = tutor["CHAT_MODEL_BACKEND"]
     try:
         backend = import_string(path)
     except ImportError as error:
         raise ImproperlyConfigured(f'TUTOR["CHAT_MODEL_BACKEND"] is {path!r}: {error}') from error
-    return backend.from_settings(settings.TUTOR)
+    return backend.from_settings(tutor)

@@ -1,31 +1,43 @@
 """Any OpenAI-compatible server, through the openai package.
 
-The package opens the request (addresses, keys, time-outs, proxies, status errors). The body is
-read here, as plain mappings: an object per chunk costs four times as much and refuses odd
-providers, and the package's own reader ends the answer at an event without data. Its exceptions
-are translated here and nowhere else.
+The package opens the request (addresses, keys, time-outs, status errors). The body is read here, as
+plain mappings: an object per chunk costs four times as much and refuses odd providers, and the
+package's own reader ends the answer at an event without data. Its exceptions are translated here
+and nowhere else.
 """
 
 import asyncio
 import random
-import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from learning.llm import openai_errors, openai_stream
+from learning.llm import openai_errors
 from learning.llm.base import ChatMessage, ChatModel, StreamChunk
-from learning.llm.errors import AnswerCutOff, ChatModelError, ContextTooLong, EmptyAnswer
-from learning.llm.openai_stream import Progress
+from learning.llm.endings import Ending, ending
+from learning.llm.errors import (
+    AnswerCutOff,
+    AnswerFiltered,
+    ChatModelError,
+    ChatModelUnavailable,
+    ContentFiltered,
+    EmptyAnswer,
+    OnlyThought,
+    RequestRefused,
+)
+from learning.llm.openai_stream import Answer, ErrorReported
 
 if TYPE_CHECKING:  # importing the package takes half a second, so it waits for the first question
-    from httpx2 import Response
     from openai import AsyncOpenAI
+
+    from learning.llm.openai_transport import AnswerBody
 
 OPENAI_URL = "https://api.openai.com/v1"
 FIRST_PAUSE_SECONDS = 0.5  # doubled with every retry
 LONGEST_WAIT_SECONDS = 10.0  # a provider that asks for more patience is not asked again
+# After [DONE] the body is read to its end, so that the connection can serve the next question.
+DRAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +80,13 @@ class OpenAIChatModel(ChatModel):
         self.context_tokens = context_tokens
         self.answer_tokens = answer_tokens
         self.max_retries = max_retries
-        self._base_url = base_url or OPENAI_URL
+        self.address = base_url or OPENAI_URL
         self._api_key = api_key
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
         self._dialect = Dialect()
-        # A client belongs to the event loop it was first used in.
-        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = (
-            weakref.WeakKeyDictionary()
-        )
+        # The connections of an event loop, and the client on them: one loop at a time is usual.
+        self._client: tuple[object, AsyncOpenAI] | None = None
 
     @classmethod
     def from_settings(cls, tutor: Mapping) -> Self:
@@ -100,59 +110,48 @@ class OpenAIChatModel(ChatModel):
         breaks off: then `AnswerCutOff` follows it.
         """
         for attempt in range(self.max_retries + 1):
-            progress = Progress()
+            answer = Answer()
             failure: ChatModelError | None = None
             try:
-                async with aclosing(self._read_answer(messages, progress)) as texts:
-                    async for text in texts:
-                        yield StreamChunk(text)
+                # Closed on every way out, cancelled included: or the provider goes on generating.
+                with closing(await self._open(messages)) as body:
+                    async for piece in body:
+                        for chunk in answer.feed(piece):
+                            yield chunk
+                        if answer.is_done:
+                            await _drain(body)
+                            break
+                    for chunk in answer.end():
+                        yield chunk
             except ChatModelError as error:
                 failure = error
+            except ErrorReported as error:
+                failure = openai_errors.from_report(error.report, secret=self._api_key)
             except openai_errors.translatable() as error:
                 failure = openai_errors.translate(error, secret=self._api_key)
+            else:
+                if ending(answer.finish_reason) is Ending.BROKEN:
+                    failure = ChatModelUnavailable(f"finish_reason {answer.finish_reason}")
 
             # Out of the handler, so that what is raised below carries no provider's exception:
             # those hold the request, and the request holds the key.
-            if failure is None or progress.has_text:
+            if failure is None or answer.has_text:
                 break
             pause = _pause_seconds(attempt, failure)
             if not failure.retryable or pause is None or attempt == self.max_retries:
                 raise failure
             await asyncio.sleep(pause)
 
-        usage = progress.usage or self.estimate_usage(messages, progress.text)
-        yield StreamChunk(usage=usage, finish_reason=progress.finish_reason)
-        # Once the provider has said why it ended, a connection lost after that loses nothing.
-        if failure is not None and not progress.finish_reason:
-            raise AnswerCutOff(str(failure))
-        if not progress.has_text:
-            raise EmptyAnswer(f"no text; finish_reason {progress.finish_reason}")
+        usage = answer.usage or self.estimate_usage(messages, answer.text)
+        yield StreamChunk(usage=usage, finish_reason=answer.finish_reason)
+        if error := _error_of(answer, failure):
+            raise error
 
-    async def _read_answer(
-        self, messages: Sequence[ChatMessage], progress: Progress
-    ) -> AsyncIterator[str]:
-        response = await self._open(messages)
-        try:
-            async with (
-                aclosing(response.aiter_bytes()) as body,
-                aclosing(openai_stream.events(body)) as events,
-            ):
-                async for event in events:
-                    if error := openai_errors.reported_in(event):
-                        raise openai_errors.from_report(error, secret=self._api_key)
-                    if text := progress.read(event):
-                        yield text
-                if text := progress.end():
-                    yield text
-        finally:
-            # On every way out, cancelled included: otherwise the provider goes on generating.
-            await response.aclose()
-
-    async def _open(self, messages: Sequence[ChatMessage]) -> "Response":
+    async def _open(self, messages: Sequence[ChatMessage]) -> "AnswerBody":
         import httpx2
         import openai
 
-        client = await self._client()
+        client = await self._client_here()
         body = {
             "model": self.name,
             "messages": [{"role": m.role, "content": m.content} for m in messages],
@@ -170,26 +169,24 @@ class OpenAIChatModel(ChatModel):
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 failure = openai_errors.translate(error, secret=self._api_key)
                 adapted = dialect.adapted_to(str(error.body))
-                if isinstance(failure, ContextTooLong) or adapted is None:
+                if type(failure) is not RequestRefused or adapted is None:
                     raise failure from None
                 dialect = adapted
             else:
                 self._dialect = dialect  # only what has worked is remembered
-                return response
+                return response.extensions["body"]
 
-    async def _client(self) -> "AsyncOpenAI":
-        loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            keeper = self._keep_client(loop)
-            self._clients[loop] = (keeper, await anext(keeper))
-        return self._clients[loop][1]
-
-    async def _keep_client(self, loop) -> AsyncGenerator["AsyncOpenAI"]:
-        """Yield a client, and close it when the event loop shuts its generators down."""
+    async def _client_here(self) -> "AsyncOpenAI":
+        """Return the package's client, on the connections of the running event loop."""
         import openai
 
+        from learning.llm.openai_transport import http_client
+
+        connections = await http_client()
+        if self._client and self._client[0] is connections:
+            return self._client[1]
         client = openai.AsyncOpenAI(
-            base_url=self._base_url,
+            base_url=self.address,
             api_key=self._api_key or "not-needed",  # a server of one's own often wants none
             max_retries=0,
             timeout=openai.Timeout(
@@ -197,17 +194,45 @@ class OpenAIChatModel(ChatModel):
                 connect=self._connect_timeout_seconds,
                 pool=self._connect_timeout_seconds,
             ),
-            http_client=openai.DefaultAioHttpClient(),
+            # Packed answers are held back until a packet is full.
+            default_headers={"Accept-Encoding": "identity"},
+            http_client=connections,
         )
-        try:
-            yield client
-        finally:
-            self._clients.pop(loop, None)
-            await client.close()
+        self._client = connections, client
+        return client
 
     def warm_up(self) -> None:
-        import aiohttp  # noqa: F401
         import openai  # noqa: F401
+
+        from learning.llm.openai_transport import certificates
+
+        certificates()
+
+
+async def _drain(body: "AnswerBody") -> None:
+    # The answer is complete: whatever happens to the connection now is no fault of it.
+    with suppress(Exception):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in body:
+                pass
+
+
+def _error_of(answer: Answer, failure: ChatModelError | None) -> ChatModelError | None:
+    """What is wrong with an answer whose end has come."""
+    ended = ending(answer.finish_reason)
+    said = f"finish_reason {answer.finish_reason}"
+    if answer.has_text:
+        if ended is Ending.FILTERED:
+            return AnswerFiltered(said)
+        # Once the provider has said why it ended, a connection lost after that loses nothing.
+        if failure and (ended is Ending.BROKEN or not answer.finish_reason):
+            return AnswerCutOff(str(failure))
+        return None
+    if ended is Ending.FILTERED:
+        return ContentFiltered(f"no text; {said}")
+    if ended is Ending.AT_LIMIT:
+        return OnlyThought(f"no text; {said}")
+    return EmptyAnswer(f"no text; {said}")
 
 
 def _pause_seconds(attempt: int, failure: ChatModelError) -> float | None:

@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from learning.llm.errors import (
+    AccessRefused,
     ChatModelError,
+    ChatModelTimeout,
     ChatModelUnavailable,
+    ContentFiltered,
     ContextTooLong,
     RateLimited,
     RequestRefused,
@@ -26,8 +29,18 @@ CONTEXT = re.compile(
 )
 RATE = re.compile(r"rate[_ ]limit|too many requests|overloaded", re.IGNORECASE)
 # These come as 429, but no waiting helps.
-NO_CREDIT = re.compile(r"insufficient_quota|billing|credit", re.IGNORECASE)
-REFUSED_STATUS = frozenset({400, 401, 402, 403, 404, 405, 410, 422})
+NO_CREDIT = re.compile(r"insufficient_quota|billing|credit|arrearage", re.IGNORECASE)
+FILTER = re.compile(
+    r"content[_ ](filter|policy|management)|data_inspection_failed|moderation|flagged|"
+    r"sensitive (content|information|words)|敏感",
+    re.IGNORECASE,
+)
+# What some say with a 400, as if the question were at fault.
+NO_ACCESS = re.compile(
+    r"api[_ ]key|invalid model(?! param)|model\b.{0,60}\bnot (exist|found)|arrearage", re.IGNORECASE
+)
+ACCESS_STATUS = frozenset({401, 402, 403, 404, 405, 410})
+QUESTION_STATUS = frozenset({400, 422})
 
 
 def translatable() -> tuple[type[Exception], ...]:
@@ -55,14 +68,8 @@ def translate(error: Exception, *, secret: str | None) -> ChatModelError:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    return ChatModelUnavailable(_safe(f"{type(cause).__name__}: {cause}", secret))
-
-
-def reported_in(event: Mapping[str, Any]) -> Any:
-    """The error that a stream carries instead of a chunk, if it does."""
-    if error := event.get("error"):
-        return error
-    return event if event.get("object") == "error" else None
+    kind = ChatModelTimeout if isinstance(cause, TimeoutError) else ChatModelUnavailable
+    return kind(_safe(f"{type(cause).__name__}: {cause}", secret))
 
 
 def from_report(error: Any, *, secret: str | None) -> ChatModelError:
@@ -89,9 +96,13 @@ def _classify(
         return ContextTooLong(detail)
     if status == 429 or (status is None and RATE.search(described)):
         if NO_CREDIT.search(described):
-            return RequestRefused(detail)
+            return AccessRefused(detail)
         return RateLimited(detail, retry_after_seconds=retry_after_seconds)
-    if status in REFUSED_STATUS:
+    if status in (None, 400, 403, 422, 451) and FILTER.search(described):
+        return ContentFiltered(detail)
+    if status in ACCESS_STATUS or (status in QUESTION_STATUS and NO_ACCESS.search(described)):
+        return AccessRefused(detail)
+    if status in QUESTION_STATUS:
         return RequestRefused(detail)
     return ChatModelUnavailable(detail)
 

@@ -5,58 +5,38 @@ serve), with every chunk (vLLM), or never (llama.cpp); the ending comes with or 
 `finish_reason`, with or without `[DONE]`; between the chunks come comments and empty events.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from learning.llm.base import StreamChunk
+from learning.llm.thoughts import Thoughts
 from tracing import Usage
 
-# After [DONE] the body is read to its end, so that the connection can serve the next question.
-DRAIN_SECONDS = 0.1
+LONGEST_LINE = 2**20  # bytes; nothing that a model says in one piece comes near
+# Where servers put what a model thinks before it answers.
+THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
 
 
-async def events(body: AsyncIterator[bytes]) -> AsyncGenerator[Mapping[str, Any]]:
-    """Yield the JSON object of every `data:` line; a line that is not JSON is a ValueError."""
-    rest = b""
-    async for piece in body:
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if not line.startswith(b"data:") or not (payload := line[5:].strip()):
-                continue
-            if payload == b"[DONE]":
-                await _drain(body)
-                return
-            yield _object(payload)
-    # Some servers end without the empty line, or the line break, that ends an event.
-    if rest.startswith(b"data:") and (payload := rest[5:].strip()) not in (b"", b"[DONE]"):
-        yield _object(payload)
+class ErrorReported(Exception):
+    """The stream carries an error instead of a chunk; `report` is what it says."""
+
+    def __init__(self, report: Any):
+        super().__init__(report)
+        self.report = report
 
 
-def _object(payload: bytes) -> Mapping[str, Any]:
-    event = json.loads(payload)
-    if not isinstance(event, dict):
-        raise ValueError(f"not an object: {payload[:80]!r}")
-    return event
-
-
-async def _drain(body: AsyncIterator[bytes]) -> None:
-    # The answer is complete: whatever happens to the connection now is no fault of it.
-    with suppress(Exception):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in body:
-                pass
-
-
-class Progress:
-    """What has come of one answer so far."""
+class Answer:
+    """One answer as it comes: takes in the bytes of the body, gives back what they add."""
 
     def __init__(self):
-        self._texts: list[str] = []
-        self._half = ""  # of a character beyond U+FFFF, cut in two by the provider
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
+        self.is_done = False  # [DONE] has come
+        self._rest = b""  # of a line that is still coming
+        self._half = ""  # of a character beyond U+FFFF, cut in two by the provider
+        self._thoughts = Thoughts()
+        self._texts: list[str] = []
 
     @property
     def has_text(self) -> bool:
@@ -66,43 +46,74 @@ class Progress:
     def text(self) -> str:
         return "".join(self._texts)
 
-    def read(self, event: Mapping[str, Any]) -> str:
-        """Take in one event and return the text it adds, which is often none.
+    def feed(self, piece: bytes) -> Iterator[StreamChunk]:
+        """Yield what these bytes add: text, or a sign that the model thinks; often nothing.
 
-        An event of another shape than a chunk is a ValueError.
+        Raises ErrorReported, or ValueError for a line that is no JSON or no chunk.
         """
-        try:
-            text = self._read(event)
-            if not text:
-                return ""
-            text, self._half = _split_half(self._half + text)
-        except (TypeError, LookupError, AttributeError) as error:
-            raise ValueError(f"not a chunk: {str(event)[:200]}") from error
-        return self._add(text)
+        lines = (self._rest + piece).split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > LONGEST_LINE:
+            raise ValueError(f"a line of more than {LONGEST_LINE} bytes")
+        for line in lines:
+            if not line.startswith(b"data:") or not (payload := line[5:].strip()):
+                continue
+            if payload == b"[DONE]":
+                self.is_done = True
+                return
+            event = json.loads(payload.decode("utf-8", "surrogatepass"))
+            try:
+                chunk = self._read(event)
+            except (TypeError, LookupError, AttributeError) as error:
+                raise ValueError(f"not a chunk: {str(event)[:200]}") from error
+            if chunk is not None:
+                yield chunk
 
-    def end(self) -> str:
-        """Return what was held back, if anything."""
-        text, self._half = self._half, ""
-        return self._add(text)
+    def end(self) -> Iterator[StreamChunk]:
+        """Yield what was held back, the body having come to its end."""
+        # Some servers end without the line break that ends an event.
+        yield from self.feed(b"\n")
+        if chunk := self._add(self._thoughts.end() + self._half):
+            yield chunk
 
-    def _add(self, text: str) -> str:
-        text = _storable(text)
-        if text:
-            self._texts.append(text)
-        return text
-
-    def _read(self, event: Mapping[str, Any]) -> str:
+    def _read(self, event: Any) -> StreamChunk | None:
         if usage := event.get("usage"):
             self.usage = _usage(usage) or self.usage
         choices = event.get("choices")
         if not choices:
-            return ""
+            if report := event.get("error") or (event.get("object") == "error" and event):
+                raise ErrorReported(report)
+            return None
         choice = choices[0]
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        text = (choice.get("delta") or {}).get("content")
-        if isinstance(text, list):  # parts; a model that thinks aloud sends other kinds too
-            text = "".join(part["text"] for part in text if part.get("type") == "text")
-        return text or ""
+        delta = choice.get("delta")
+        if not delta:
+            return None
+        # A model that declines may say so in a field of its own: that is its answer.
+        content = delta.get("content") or delta.get("refusal")
+        if not content:
+            return StreamChunk(is_thinking=True) if _thinks(delta) else None
+        if isinstance(content, list):  # parts; a model that thinks aloud sends other kinds too
+            content = "".join(part["text"] for part in content if part.get("type") == "text")
+            return self._piece(content) if content else StreamChunk(is_thinking=True)
+        return self._piece(content)
+
+    def _piece(self, text: str) -> StreamChunk | None:
+        text, self._half = _split_half(self._half + text)
+        said = self._thoughts.without(text)
+        if not said and self._thoughts.is_thinking:
+            return StreamChunk(is_thinking=True)
+        return self._add(said)
+
+    def _add(self, text: str) -> StreamChunk | None:
+        if not (text := _storable(text)):
+            return None
+        self._texts.append(text)
+        return StreamChunk(text)
+
+
+def _thinks(delta: Mapping[str, Any]) -> bool:
+    return any(delta.get(name) for name in THOUGHTS)
 
 
 def _split_half(text: str) -> tuple[str, str]:

@@ -61,7 +61,11 @@ def test_an_estimated_usage_says_so_and_adds_up():
     assert (usage.input, usage.output, usage.total, usage.is_estimate) == (5, 2, 7, True)
 
 
-@pytest.mark.parametrize("error_class", errors.ChatModelError.__subclasses__())
+def leaves(kind=errors.ChatModelError):
+    return [kind, *(leaf for child in kind.__subclasses__() for leaf in leaves(child))]
+
+
+@pytest.mark.parametrize("error_class", leaves())
 def test_what_a_student_reads_holds_nothing_technical(error_class):
     error = error_class("500: stack trace of the provider")
 
@@ -70,7 +74,14 @@ def test_what_a_student_reads_holds_nothing_technical(error_class):
         assert str(error.shown_to_user).endswith(".")
 
 
+def test_every_way_to_fail_has_words_of_its_own():
+    with translation.override("en"):
+        words = [str(error_class("detail").shown_to_user) for error_class in leaves()]
+
+    assert len(set(words)) == len(words) - 1  # AccessRefused says what RequestRefused does
+
+
 def test_only_what_may_pass_is_retryable():
-    retryable = {e.__name__ for e in errors.ChatModelError.__subclasses__() if e.retryable}
+    retryable = {e.__name__ for e in leaves() if e.retryable}
 
     assert retryable == {"ChatModelUnavailable", "RateLimited"}
