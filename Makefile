@@ -12,7 +12,7 @@ ifeq ($(shell grep -s '^DJANGO_DEBUG=.' .env),)
 run: export DJANGO_DEBUG ?= 1
 endif
 
-.PHONY: help setup run test bench lint lock messages screenshots clean
+.PHONY: help setup run test bench lint lock audit messages screenshots clean
 
 help:
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -54,6 +54,13 @@ lock: ## write requirements.lock anew (needs uv); no index host may stand in it
 	uv pip compile --universal --no-header --no-annotate --python-version 3.11 \
 	  --group dev --upgrade pyproject.toml -o requirements.lock
 	@! grep -nE '^--|https?://|file:' requirements.lock
+
+audit: ## look up the known vulnerabilities of what requirements.lock names (asks PyPI)
+	@# A tool with its own libraries: beside the product, not among what the product is tested with.
+	@test -x $(VENV)/audit/bin/pip-audit || \
+	  { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install -q pip-audit; }
+	@# Strict: a package that could not be looked up is a failure, not a pass.
+	@$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock
 
 messages: setup ## bring the translation catalogs up to date (needs gettext)
 	@for app in config learning rag tracing; do (cd $$app && \

@@ -4,6 +4,7 @@ import sys
 
 import structlog
 
+from config.masking import mask_line
 from tracing import current_trace
 
 
@@ -15,6 +16,11 @@ def trace_id(logger, method_name, event):
     return event
 
 
+def masked(logger, method_name, line: str) -> str:
+    """Hide what is secret, last of all: in the whole line, whatever has put it there."""
+    return mask_line(line)
+
+
 def formatter() -> structlog.stdlib.ProcessorFormatter:
     """Return the formatter that settings.LOGGING names."""
     # Plain tracebacks: the prettier ones show local variables, keys and questions among them.
@@ -23,7 +29,7 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
         to_json = structlog.processors.JSONRenderer(ensure_ascii=False)
         render = [structlog.processors.format_exc_info, to_json]
     return structlog.stdlib.ProcessorFormatter(
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render, masked],
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,

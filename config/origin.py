@@ -2,14 +2,16 @@
 
 A browser sends a site's cookies along with a websocket that any other page opens, so the origin is
 all that tells them apart. Compared with the host that was asked, port included: another port of the
-same machine is another site.
+same machine is another site. Where the site is reached by https, its http pages are another site
+too: whoever sits on the line can write them.
 """
 
 from urllib.parse import urlsplit
 
-from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
+
+REFUSED = 4403
 
 
 class SameOriginValidator:
@@ -17,25 +19,35 @@ class SameOriginValidator:
 
     def __init__(self, application):
         self.application = application
-        self.refuse = WebsocketDenier()
 
     async def __call__(self, scope, receive, send):
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        origin, host = headers.get(b"origin", ""), headers.get(b"host", "")
-        allowed = _is_ours(host) and _is_same(origin, host)
-        return await (self.application if allowed else self.refuse)(scope, receive, send)
+        # A browser sends each once; of two that differ, a proxy may have looked at the other.
+        origins, hosts = _headers(scope, b"origin"), _headers(scope, b"host")
+        if len(origins) == len(hosts) == 1 and _is_allowed(origins[0], hosts[0]):
+            return await self.application(scope, receive, send)
+        # By hand: a consumer of Channels would look after the database connections first.
+        await receive()
+        await send({"type": "websocket.close", "code": REFUSED})
+
+
+def _headers(scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+
+
+def _is_allowed(origin: str, host: str) -> bool:
+    if not _is_ours(host):
+        return False
+    if origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    schemes = ("https",) if settings.SECURE_SSL_REDIRECT else ("http", "https")
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in schemes and parts.netloc.lower() == host.lower()
 
 
 def _is_ours(host: str) -> bool:
     """Whether the host is one that this site is known by: names can be made to point here."""
     domain, _port = split_domain_port(host)
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-def _is_same(origin: str, host: str) -> bool:
-    if origin in settings.CSRF_TRUSTED_ORIGINS:
-        return True
-    try:
-        return urlsplit(origin).netloc.lower() == host.lower()
-    except ValueError:
-        return False
