@@ -54,8 +54,21 @@ class ReadOnly:
 admin.site.unregister(Group)
 
 
+class GivesRights:
+    """Rights are given by superusers alone: who may edit users must not make themselves one."""
+
+    def has_add_permission(self, request):
+        return request.user.is_superuser and super().has_add_permission(request)
+
+    def has_change_permission(self, request, obj=None):
+        return request.user.is_superuser and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return request.user.is_superuser and super().has_delete_permission(request, obj)
+
+
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(GivesRights, DjangoGroupAdmin, ModelAdmin):
     pass
 
 
@@ -65,6 +78,23 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     readonly_fields = ("traces",)
+
+    def get_readonly_fields(self, request, obj=None):
+        fields = super().get_readonly_fields(request, obj)
+        if request.user.is_superuser:
+            return fields
+        return (*fields, "is_staff", "is_superuser", "groups", "user_permissions")
+
+    def has_change_permission(self, request, obj=None):
+        return self._may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return self._may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+    @staticmethod
+    def _may_touch(request, user) -> bool:
+        """Whoever sets another's password can act as them: for staff only a superuser does."""
+        return request.user.is_superuser or user is None or not user.is_staff
 
     def get_fieldsets(self, request, obj=None):
         # Who a pseudonym belongs to is told only to those who may look at traces.

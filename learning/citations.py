@@ -1,8 +1,14 @@
-"""What a reader sees of the passages that an answer stands on."""
+"""What a reader sees of the passages that an answer stands on.
 
-from collections.abc import Collection, Sequence
+An answer stays as it was said. Its sources are shown for as long as they are open to who reads it:
+a chapter that is taken back, or a course that was left, takes its words along.
+"""
 
-from django.db.models import Prefetch, Q, QuerySet
+from collections.abc import Collection, Iterator, Sequence
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.query import ModelIterable
+from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from learning.documents.pages import page_at
@@ -14,11 +20,13 @@ from rag.search import RetrievedChunk
 def where_now(chapter: Chapter, start: int, end: int, reader) -> tuple[int, int] | None:
     """Return where a cited passage stands in a chapter that may have been edited since.
 
-    None where its words are gone. A stretch that nobody cited stands where it says.
+    None where its words are gone. A stretch that was not cited to this reader stands where it
+    says: what others were told is nobody's business, and staff may know.
     """
-    given = Citation.objects.filter(chapter=chapter, start=start, end=end).order_by("-pk")
-    quotes = given.values_list("quote", flat=True)
-    quote = quotes.filter(message__conversation__user=reader).first() or quotes.first()
+    given = Citation.objects.filter(chapter=chapter, start=start, end=end)
+    if not reader.is_staff:
+        given = given.filter(message__conversation__user=reader)
+    quote = given.order_by("-pk").values_list("quote", flat=True).first()
     if quote is None or chapter.text[start:end] == quote:
         return start, end
     moved_to = chapter.text.find(quote)
@@ -26,13 +34,31 @@ def where_now(chapter: Chapter, start: int, end: int, reader) -> tuple[int, int]
 
 
 def citations_for(user) -> QuerySet[Citation]:
-    """Return citations as this reader sees them; filter them further, or prefetch with them.
+    """Return citations as this reader may see them now; filter them, or prefetch with them.
 
-    A chapter that the reader cannot see, by now, is None, so no address leads there. The quote
-    stays: they have been told it.
+    A passage of a chapter that is not published, or of a course that the reader has left, keeps
+    its number and nothing else. So does one of a deleted chapter: deleting must not show more than
+    unpublishing, and nobody can say any more whom the words were for. Staff see everything.
+
+    To look at, not to save: what is withheld is not in the rows.
     """
-    readable = Chapter.objects.visible_to(user).select_related("course").defer("text")
-    return Citation.objects.prefetch_related(Prefetch("chapter", readable))
+    citations = Citation.objects.select_related("chapter__course").defer("chapter__text")
+    if user.is_staff:
+        return citations
+    readable = Chapter.objects.visible_to(user).filter(course__enrolments__user=user)
+    citations = citations.annotate(is_open=Exists(readable.filter(pk=OuterRef("chapter"))))
+    # Withheld as the rows are read, so that no page, frame or snapshot can forget to.
+    citations._iterable_class = _Open
+    return citations
+
+
+class _Open(ModelIterable):
+    def __iter__(self) -> Iterator[Citation]:
+        for citation in super().__iter__():
+            if not citation.is_open:
+                citation.chapter, citation.quote = None, ""
+                citation.title = _("This source is not open any more.")
+            yield citation
 
 
 def titles_of(passages: Sequence[RetrievedChunk], chapters: Collection[Chapter]) -> list[str]:

@@ -4,17 +4,20 @@ One parser and one sanitizer serve all three, so an answer looks the same while 
 when it is read again. Everything here is text in, text out: no database, no request.
 
 Chapters may hold raw HTML, link definitions and setext headings. Answers may not: raw HTML is
-shown as it was written, and nothing further down can change a block that is already finished.
+shown as it was written, nothing further down can change a block that is already finished, and a
+link leads only where a passage of the answer does: a model writes what others tell it to.
 """
 
 from learning.rendering.answers import AnswerRenderer, render_blocks, render_quote
 from learning.rendering.chapters import Block, Heading, RenderedChapter, render_chapter
+from learning.rendering.links import addresses_in
 
 __all__ = [
     "AnswerRenderer",
     "Block",
     "Heading",
     "RenderedChapter",
+    "addresses_in",
     "render_blocks",
     "render_chapter",
     "render_quote",

@@ -1,5 +1,7 @@
 """An answer becomes HTML block by block, whole or while it is being written.
 
+No picture is ever fetched for it, and it links only where `links.py` allows.
+
 A finished block never changes: link definitions and setext headings, with which a later line
 could reach back, are off. So the stream re-reads only from the last place that is certain.
 """
@@ -16,10 +18,10 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from learning.rendering.links import addresses_in, only_known, pages_of
 from learning.rendering.markdown import new_parser, top_level_blocks
 from learning.rendering.safety import clean_html, clean_source
 
-_FILE_LINK = re.compile(r"\[([^\]\n]+)\]\((?!https?:|mailto:)[^()\s]*\)")
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\](?!\()")
 
 
@@ -29,14 +31,31 @@ class _Block(NamedTuple):
     cited: frozenset[int]
 
 
-def render_blocks(text: str, sources: Mapping[int, str] | None = None) -> list[str]:
+class _Known(NamedTuple):
+    """Where an answer may lead."""
+
+    sources: Mapping[int, str]
+    pages: frozenset[str]
+    addresses: frozenset[str]
+
+
+def _known(sources: Mapping[int, str] | None, addresses: frozenset[str]) -> _Known:
+    return _Known(sources or {}, pages_of(sources or {}), addresses)
+
+
+def render_blocks(
+    text: str, sources: Mapping[int, str] | None = None, addresses: frozenset[str] = frozenset()
+) -> list[str]:
     """Return the HTML of each top-level block.
 
     `sources` maps the numbers that the answer may cite to the addresses of their passages: `[2]`
     becomes a link when 2 is among them, and stays as written otherwise and in code and formulas.
     A passage without an address, "", is cited without a link.
+
+    Links lead to the pages of the sources and to `addresses`, which `addresses_in` finds in the
+    passages; of others the words and the address are shown.
     """
-    return [block.html for block in _render(_readable(text), sources or {}, {})]
+    return [block.html for block in _render(_readable(text), _known(sources, addresses), {})]
 
 
 @functools.lru_cache(maxsize=512)  # the answers of a conversation often stand on the same passages
@@ -45,8 +64,8 @@ def render_quote(text: str) -> SafeString:
 
     Its links to other chapters are files of the import and lead nowhere from here: words only.
     """
-    text = _FILE_LINK.sub(r"\1", text)
-    return mark_safe("".join(render_blocks(text)))  # noqa: S308 - every block came through clean_html
+    blocks = render_blocks(text, addresses=addresses_in([text]))
+    return mark_safe("".join(blocks))  # noqa: S308 - every block came through clean_html
 
 
 class AnswerRenderer:
@@ -56,8 +75,10 @@ class AnswerRenderer:
     cited there. One per answer; not shared.
     """
 
-    def __init__(self, sources: Mapping[int, str] | None = None) -> None:
-        self.sources = sources or {}
+    def __init__(
+        self, sources: Mapping[int, str] | None = None, addresses: frozenset[str] = frozenset()
+    ) -> None:
+        self._known = _known(sources, addresses)
         self.blocks: list[str] = []
         self.cited: set[int] = set()
         self._rendered: list[_Block] = []
@@ -72,7 +93,7 @@ class AnswerRenderer:
         when its dot arrives).
         """
         rest = _readable(text)[self._certain_text :]
-        rendered = _render(rest, self.sources, self._inlines)
+        rendered = _render(rest, self._known, self._inlines)
         self._rendered[self._certain_blocks :] = rendered
         blocks = [block.html for block in self._rendered]
         before = self.blocks + [""] * (len(blocks) - len(self.blocks))
@@ -102,9 +123,9 @@ def _readable(text: str) -> str:
     return clean_source(text)
 
 
-def _render(text: str, sources: Mapping[int, str], inlines: dict[str, list[Token]]) -> list[_Block]:
+def _render(text: str, known: _Known, inlines: dict[str, list[Token]]) -> list[_Block]:
     """Render a text; `inlines`, what was read before, is replaced by what is read now."""
-    env: dict = {"sources": sources, "inlines": inlines}
+    env: dict = {"known": known, "inlines": inlines}
     tokens = _PARSER.parse(text, env)
     inlines.clear()
     inlines.update({token.content: token.children for token in tokens if token.type == "inline"})
@@ -122,8 +143,10 @@ def _read_inlines(state: StateCore) -> None:
         if token.type == "inline":
             token.children = state.env["inlines"].get(token.content)
             if token.children is None:
-                token.children = []
-                state.md.inline.parse(token.content, state.md, state.env, token.children)
+                children: list[Token] = []
+                state.md.inline.parse(token.content, state.md, state.env, children)
+                known = state.env["known"]
+                token.children = only_known(children, known.pages, known.addresses)
 
 
 def _citation(state: StateInline, silent: bool) -> bool:
@@ -133,7 +156,7 @@ def _citation(state: StateInline, silent: bool) -> bool:
     if not found:
         return False
     numbers = [int(number) for number in re.findall(r"\d+", found[1])]
-    if not all(number in state.env.get("sources", ()) for number in numbers):
+    if not all(number in state.env["known"].sources for number in numbers):
         return False
     if not silent:
         token = state.push("citation", "a", 0)
@@ -145,7 +168,7 @@ def _citation(state: StateInline, silent: bool) -> bool:
 def _render_citation(renderer, tokens, index, options, env) -> str:
     numbers = tokens[index].meta["numbers"]
     env["cited"].update(numbers)
-    return "".join(_link(number, env["sources"][number]) for number in numbers)
+    return "".join(_link(number, env["known"].sources[number]) for number in numbers)
 
 
 def _link(number: int, address: str) -> str:

@@ -61,7 +61,8 @@ _CLEANER = nh3.Cleaner(
         "th": {"align-left", "align-center", "align-right"},
         **dict.fromkeys(_MATH_TAGS, _MATH_CLASSES),
     },
-    link_rel="noopener nofollow",
+    # Whoever a link leads to does not learn where it was clicked.
+    link_rel="noopener noreferrer nofollow",
     url_schemes={"http", "https", "mailto"},
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")

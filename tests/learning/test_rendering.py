@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.rendering import AnswerRenderer, render_blocks, render_chapter, render_quote
+from learning.rendering import (
+    AnswerRenderer,
+    addresses_in,
+    render_blocks,
+    render_chapter,
+    render_quote,
+)
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -120,7 +126,7 @@ def test_a_link_to_a_sibling_file_leads_to_its_chapter():
     assert 'href="/c/limits/#laws"' in html
     assert 'href="/c/intro/"' in html
     assert "99-none" not in html
-    assert 'href="https://a.example/b.md" rel="noopener nofollow"' in html
+    assert 'href="https://a.example/b.md" rel="noopener noreferrer nofollow"' in html
 
 
 @pytest.mark.parametrize(
@@ -255,6 +261,94 @@ def test_a_quote_says_the_words_of_a_link_to_another_file_and_leads_nowhere():
     html = render_quote("See [limits](02-limits.md#why) and [this](https://example.org/x).")
     assert "See limits and" in html and "02-limits.md" not in html
     assert 'href="https://example.org/x"' in html
+
+
+LEADS_AWAY = [
+    ("[click](https://evil.example/?q=limit)", "click (https://evil.example/?q=limit)"),
+    ("[click](<https://evil.example/?q=what I asked>)", "what%20I%20asked)"),
+    ('[click](https://evil.example/?q=x "a title")', "click (https://evil.example/?q=x)"),
+    ("<https://evil.example/?q=limit>", "https://evil.example/?q=limit"),
+    ("[**a** `b`](HTTPS://EVIL.example/)", "<strong>a</strong> <code>b</code> (HTTPS://"),
+    ("[click](//evil.example/?q=limit)", "click (//evil.example/?q=limit)"),
+    ("[click](/\\\\evil.example/?q=limit)", "click"),
+    ("[click](mailto:eve@evil.example?body=limit)", "click (mailto:eve@evil.example?body=limit)"),
+    ("<eve@evil.example>", "eve@evil.example"),
+    ("[](https://evil.example/?q=limit)", "https://evil.example/?q=limit"),
+    ("[![a plant](https://evil.example/p.png)](https://evil.example/)", "a plant"),
+    ("| [click](https://evil.example/) |\n|---|\n", "click (https://evil.example/)"),
+    ("[a page](/conversations/4b7c/)", "a page"),
+    ("[a page](/courses/secret/chapters/one/?passage=1-9#p-1)", "a page"),
+    ("[a page](roots/../../secret/)", "a page"),
+    ("[a place](#main)", "a place"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), LEADS_AWAY)
+def test_an_answer_links_nowhere_that_its_passages_do_not(text, shown):
+    sources = {1: "/courses/plants/chapters/roots/?passage=1-9#p-1", 2: ""}
+    known = addresses_in(["See https://evil.example.org/ and [this](https://example.org/?q=)."])
+
+    html = "".join(render_blocks(text, sources, known))
+
+    assert "<a" not in html and "<img" not in html
+    assert shown in html
+
+
+PASSAGES = [
+    ("See [a book](https://example.org/book?a=1&b=2).", "https://example.org/book?a=1&b=2"),
+    ("It stands at https://example.org/book.", "https://example.org/book"),
+    ("见https://example.org/书。", "https://example.org/书"),
+    ("(https://example.org/Limit_(maths))", "https://example.org/Limit_(maths)"),
+    ("<https://example.org/>", "https://example.org/"),
+    ("[r]\n\n[r]: https://example.org/r 'title'", "https://example.org/r"),
+    ("Write to [us](mailto:us@example.org).", "mailto:us@example.org"),
+]
+
+
+@pytest.mark.parametrize(("passage", "address"), PASSAGES)
+def test_an_address_that_stands_in_a_passage_is_a_link_in_its_answer(passage, address):
+    (html,) = render_blocks(f"[more](<{address}> 'a title') [1]", {}, addresses_in([passage]))
+
+    assert html.startswith('<p><a href="') and html.endswith(">more</a> [1]</p>")
+    assert 'rel="noopener noreferrer nofollow"' in html
+    assert "title" not in html
+    assert "<a" not in render_blocks(f"[more](<{address}>)")[0]
+    assert "<a" not in render_blocks(f"[more](<{address}x>)", {}, addresses_in([passage]))[0]
+
+
+def test_an_answer_may_link_the_page_of_a_passage_wherever_on_it():
+    sources = {1: "/courses/plants/chapters/roots/?passage=1-9#p-1"}
+
+    (html,) = render_blocks("[here](/courses/plants/chapters/roots/#soil)", sources)
+
+    assert '<a href="/courses/plants/chapters/roots/#soil"' in html
+
+
+def test_words_of_a_strange_link_are_text_at_every_moment_while_they_are_written():
+    text = "So [click *me*](https://evil.example/?q=1) and [on](https://example.org/a) go [1]."
+    known = addresses_in(["[on](https://example.org/a)"])
+    renderer = AnswerRenderer({1: "/x"}, known)
+    for end in range(len(text) + 1):
+        renderer.feed(text[:end])
+        linked = re.findall(r"<a [^>]*>", "".join(renderer.blocks))
+        assert not any("evil.example" in link for link in linked)
+
+    assert renderer.blocks == render_blocks(text, {1: "/x"}, known)
+    assert "click <em>me</em> (https://evil.example/?q=1) and <a" in renderer.blocks[0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60))
+def test_whatever_a_passage_holds_its_addresses_can_be_found(text):
+    for address in addresses_in([f"http://{text}", f"[a](https://{text})"]):
+        assert address.lower().startswith(("http://", "https://", "mailto:"))
+
+
+def test_links_of_a_chapter_tell_nobody_where_they_were_clicked():
+    html = render_chapter("[a](https://a.example/) <a href='https://b.example/' rel=opener>b</a>")
+
+    assert html.html().count('rel="noopener noreferrer nofollow"') == 2
+    assert "opener>" not in html.html()
 
 
 def test_what_an_answer_cites_is_what_it_links():

@@ -1,0 +1,38 @@
+"""Texts that try to become more than text, and as many that do not."""
+
+# Each holds the word `zqx`, which stands nowhere else on a page.
+HOSTILE = [
+    "<script>zqx()</script>",
+    "</script><script>zqx()</script>",
+    "</title></textarea></style></template><script>zqx()</script>",
+    '"><img src=x onerror=zqx()>',
+    "'><img src=x onerror=zqx()>",
+    '" autofocus onfocus="zqx()',
+    "' onmouseover='zqx()' x='",
+    "zqx\n\" onclick=zqx()\r\n'\tonclick=zqx() `",
+    "javascript:zqx()",
+    "data:text/html,<script>zqx()</script>",
+    "<svg/onload=zqx()><animate onbegin=zqx() attributeName=x></svg>",
+    "<svg><a xlink:href=javascript:zqx()><text>zqx</text></a></svg>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=zqx()></style></mglyph></table>",
+    "<math href=javascript:zqx()>zqx</math>",
+    "<iframe srcdoc='<script>zqx()</script>'></iframe>",
+    "<object data=javascript:zqx()></object><embed src=javascript:zqx()>",
+    "<base href=//evil.example/zqx><link rel=stylesheet href=//evil.example/zqx.css>",
+    "<meta http-equiv=refresh content='0;url=//evil.example/zqx'>",
+    "<form action=//evil.example/zqx><input name=zqx><button formaction=//evil.example>",
+    "<style>*{background:url(//evil.example/zqx)}</style>",
+    "<b style='background:url(//evil.example/zqx)' class=composer id=main>zqx</b>",
+    "<!--zqx--!><img src=x onerror=zqx()><!--",
+    "<noscript><p title='</noscript><img src=x onerror=zqx()>'>",
+    "<![CDATA[<script>zqx()</script>]]>",
+    "{{ zqx }}{% zqx %}{# zqx #}${zqx()}<%= zqx %>#{zqx}",
+    "'}); zqx(); ({'",
+    "&lt;script&gt;zqx()&lt;/script&gt; &#60;img src=x onerror=zqx()&#62;",
+    "＜script＞zqx()＜/script＞ \u202ezqx\u202c \u2028zqx\u2029 \ufeff<scr\u200bipt>zqx()",
+    "[zqx](javascript:zqx()) [zqx](data:text/html;base64,PHNjcmlwdD4=)",
+    "![zqx](https://evil.example/zqx.png) [zqx](//evil.example/?q=zqx) <https://evil.example/zqx>",
+    "<a href='javascript:zqx()'>zqx</a><a href='https://evil.example/zqx' ping=//e>zqx</a>",
+    "$\\href{javascript:zqx()}{zqx}$ $\\text{<img src=x onerror=zqx()>}$ ```<script>zqx()```",
+]
+PLAIN = [f"zqx number {number}" for number in range(len(HOSTILE))]

@@ -1,0 +1,210 @@
+"""A site on which every secret is a word that stands nowhere else, and everybody who may knock.
+
+Each word says who may ever read it; `leaks` looks for the others in what came out of a door.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+
+from learning.models import Chapter, Citation, Conversation, Course, Enrolment, Message, User
+from tests.conftest import person
+from tracing.models import ObservationRecord, ScoreRecord, TraceRecord
+
+LOOKS = "staff", "examiner", "superuser"  # at courses; at more only by permission
+EVERYBODY = "visitor", "alice", "bob", "carol", "dora", "erin", *LOOKS
+SUPERUSER = ("superuser",)
+NOBODY = ()
+
+# Who may read which word, at any door.
+MAY_READ = {
+    # The course of plants is closed. Alice and Bob are in it; Dora was, and has conversations.
+    "canary-plants-name": ("alice", "bob", "dora", *LOOKS),
+    "canary-plants-text": ("alice", "bob", *LOOKS),
+    "canary-hidden": LOOKS,  # a chapter of plants that was published when Alice asked about it
+    "canary-scheduled": LOOKS,  # one that will be published tomorrow
+    "canary-deleted": ("examiner", "superuser"),  # one that is gone; a citation quotes it
+    "canary-trees": ("carol", *LOOKS),  # another closed course
+    "canary-meadow-text": LOOKS,  # the text of an open course that nobody has joined
+    # What was said, of which staff read in the admin what they have permission for.
+    "canary-alices": ("alice", "examiner", "superuser"),
+    "canary-bobs": ("bob", "examiner", "superuser"),
+    "canary-carols": ("carol", "examiner", "superuser"),
+    "canary-doras-title": ("dora", "examiner", "superuser"),
+    "canary-doras-talk": ("examiner", "superuser"),
+    "canary-traced": SUPERUSER,
+    "canary-mail": SUPERUSER,
+    "canary-key": NOBODY,
+}
+
+
+@dataclass
+class World:
+    people: dict[str, User | None] = field(default_factory=dict)
+    courses: dict[str, Course] = field(default_factory=dict)
+    chapters: dict[str, Chapter] = field(default_factory=dict)
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+
+    def values(self, parameter: str) -> list[str]:
+        """What stands in an address for this parameter: everything there is, and what is not."""
+        return {
+            "course_slug": [*(course.slug for course in self.courses.values()), "nothing"],
+            "chapter_slug": [*(chapter.slug for chapter in self.chapters.values()), "nothing"],
+            "conversation_id": [
+                *(str(conversation.pk) for conversation in self.conversations.values()),
+                str(uuid.uuid4()),
+            ],
+        }[parameter]
+
+    def browser(self, role: str) -> Client:
+        """A browser of this person, logged in; Erin was deactivated after she logged in."""
+        browser = Client(raise_request_exception=False)
+        user = self.people[role]
+        if user is not None:
+            browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return browser
+
+
+def leaks(role: str, said: str, *, asked: str = "") -> list[str]:
+    """Return the words in `said` that this role may not read, and did not say itself."""
+    return [
+        word
+        for word, readers in MAY_READ.items()
+        if word in said and role not in readers and word not in asked
+    ]
+
+
+def build() -> World:
+    world = World()
+    add_people(world)
+    _courses(world)
+    for role in ("alice", "bob", "dora"):
+        world.conversations[role] = _talk(world, role, "plants")
+    world.conversations["carol"] = _talk(world, "carol", "trees")
+    Enrolment.objects.filter(user=world.people["dora"]).delete()
+    User.objects.filter(username="erin").update(is_active=False)
+    world.people["erin"].is_active = False
+    _cite(world)
+    _trace(world.conversations["alice"])
+    return world
+
+
+def add_people(world: World) -> None:
+    world.people = {"visitor": None}
+    for name in ("alice", "bob", "carol", "dora", "erin"):
+        world.people[name] = person(name)
+    world.people["staff"] = person("staff", is_staff=True)
+    world.people["examiner"] = person("examiner", is_staff=True)
+    may = ["view_conversation", "view_message", "view_citation", "view_tracerecord"]
+    world.people["examiner"].user_permissions.set(Permission.objects.filter(codename__in=may))
+    world.people["superuser"] = person("superuser", is_staff=True, is_superuser=True)
+    for user in User.objects.filter(is_staff=False):
+        User.objects.filter(pk=user.pk).update(email=f"canary-mail-{user.username}@example.org")
+
+
+def _courses(world: World) -> None:
+    def course(slug: str, name: str, words: str, **fields) -> Course:
+        made = Course.objects.create(slug=slug, title=name, summary=f"About {words}", **fields)
+        world.courses[slug] = made
+        chapter(made, f"{slug}-one", words)
+        return made
+
+    def chapter(course: Course, slug: str, words: str, **fields) -> None:
+        world.chapters[slug] = Chapter.objects.create(
+            course=course,
+            slug=slug,
+            title=f"Title {words}",
+            summary=f"Summary {words}",
+            text=f"## Heading {words}\n\nPhotosynthesis, of which the text says {words}.\n",
+            source_path=f"{words}.md",
+            **fields,
+        )
+
+    plants = course("plants", "Plants canary-plants-name", "canary-plants-text")
+    chapter(plants, "hidden", "canary-hidden", published_at=None)
+    tomorrow = timezone.now() + timedelta(days=1)
+    chapter(plants, "scheduled", "canary-scheduled", published_at=tomorrow)
+    course("trees", "Trees canary-trees", "canary-trees")
+    meadow = course("meadow", "Meadow", "grass", is_open=True)
+    meadow.chapters.update(text="Of grass: canary-meadow-text.")
+    for slug, names in (("plants", ("alice", "bob", "dora", "erin")), ("trees", ("carol",))):
+        for name in names:
+            Enrolment.objects.create(user=world.people[name], course=world.courses[slug])
+
+
+def _talk(world: World, role: str, slug: str) -> Conversation:
+    # Who left a course still sees what their conversations in it are called, to delete them.
+    title, words = f"canary-{role}s", f"canary-{role}s"
+    if role == "dora":
+        title, words = "canary-doras-title", "canary-doras-talk"
+    conversation = Conversation.objects.create(
+        user=world.people[role],
+        course=world.courses[slug],
+        chapter=world.courses[slug].chapters.first(),
+        title=title,
+    )
+    asked = conversation.messages.create(role="user", text=f"Why {words}?", ask_id=role)
+    conversation.messages.create(
+        role="assistant", text=f"So {words} [1], [2], [3], [4].", reply_to=asked, model="m"
+    )
+    return conversation
+
+
+def _cite(world: World) -> None:
+    """Every answer stands on passages that are open, hidden, scheduled, and deleted."""
+    for answer in Message.objects.filter(role="assistant").select_related("conversation__course"):
+        course = answer.conversation.course
+        given = [*course.chapters.order_by("pk"), None][:4]
+        for number, chapter in enumerate(given, start=1):
+            words = chapter.title if chapter else "canary-deleted"
+            Citation.objects.create(
+                message=answer,
+                number=number,
+                chapter=chapter,
+                title=f"{words} › Heading",
+                quote=f"{words} says",
+                start=0,
+                end=9,
+                score=0.9,
+            )
+
+
+def _trace(conversation: Conversation) -> None:
+    words = {"user_message": "canary-traced"}
+    answer = conversation.messages.get(role="assistant")
+    Message.objects.filter(pk=answer.pk).update(trace_id="trace-1")
+    trace = TraceRecord.objects.create(
+        id="trace-1",
+        name="ai_chat",
+        session_id=str(conversation.pk),
+        group="plants",
+        status="error",
+        status_message="canary-traced",
+        started_at=timezone.now(),
+        input=words,
+        output=words,
+        metadata=words,
+    )
+    ObservationRecord.objects.create(
+        id="step-1",
+        trace=trace,
+        kind="SPAN",
+        name="retrieve",
+        position=0,
+        status="ok",
+        started_at=timezone.now(),
+        input=words,
+        output=words,
+    )
+    ScoreRecord.objects.create(
+        id="score-1",
+        trace_id="trace-1",
+        name="user_feedback",
+        value=1,
+        comment="canary-traced",
+        updated_at=timezone.now(),
+    )
