@@ -46,12 +46,13 @@ class ProductTurn:
         )
         ask = Ask(id=str(uuid.uuid4()), text="Where does photosynthesis happen?", chapter="")
         turn = Turn(conversation, ask, _show)
-        await turn.run(await turn.save_question())
+        await turn.save_question()
+        await turn.run()
         if turn.status != "complete":
             raise RuntimeError(f"a turn ended {turn.status}: {turn.trace.status_message}")
 
 
-async def _show(event) -> None:
+def _show(event) -> None:
     from learning.events import dumps
 
     dumps(event)

@@ -2,8 +2,8 @@
 
 import os
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.sessions import CookieMiddleware
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
@@ -13,6 +13,7 @@ pages = get_asgi_application()  # first: it makes the apps ready that the lines 
 from config import lifecycle  # noqa: E402
 from config.origin import SameOriginValidator  # noqa: E402
 from learning.routing import conversation_id, websocket_urlpatterns  # noqa: E402
+from learning.socket_auth import SocketAuthMiddleware  # noqa: E402
 from tracing.middleware import TracingASGIMiddleware  # noqa: E402
 
 application = ProtocolTypeRouter(
@@ -20,8 +21,12 @@ application = ProtocolTypeRouter(
         "http": pages,
         # The origin check stands outermost: cookies alone would let any page open a socket.
         "websocket": SameOriginValidator(
-            AuthMiddlewareStack(
-                TracingASGIMiddleware(URLRouter(websocket_urlpatterns), session_id=conversation_id)
+            CookieMiddleware(
+                SocketAuthMiddleware(
+                    TracingASGIMiddleware(
+                        URLRouter(websocket_urlpatterns), session_id=conversation_id
+                    )
+                )
             )
         ),
         "lifespan": lifecycle.lifespan,

@@ -42,7 +42,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "config.headers.headers_middleware",
+    "config.csp.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -51,6 +52,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "tracing.middleware.TracingMiddleware",
+    "config.signups.throttle_sign_ups",
+    "config.logins.remember_browsers",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
@@ -90,7 +93,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS = {
     "default": (
-        {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+        # Not the layer that keeps messages: a restart of Redis would lose its groups for good.
+        {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL]},
+        }
         if REDIS_URL
         else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
     )
@@ -107,23 +114,33 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
-# Ten wrong passwords for one name from one address; then that pair waits.
-AXES_FAILURE_LIMIT = 10
+# After so many failures within a quarter of an hour it takes waiting: config.logins says who counts
+# as whom.
+AXES_HANDLER = "config.logins.LoginHandler"
+AXES_FAILURE_LIMIT = 10  # of one name from one address, or from one known browser
+LOGIN_FAILURES_BY_NAME = 25  # at most a hundred an hour
+FAILURES_BY_ADDRESS = 100
+SIGN_UPS_PER_HOUR = 1_000  # from one address: a campus may have one
 AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # what a success forgets
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "learning/locked_out.html"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_CALLABLE = "config.logins.please_wait"
+AXES_CLIENT_IP_CALLABLE = "config.proxies.client_address"
+# A password is sometimes typed in the place of a name.
+AXES_SENSITIVE_PARAMETERS = ["username", "csrfmiddlewaretoken"]
+STAFF_SESSION_SECONDS = 12 * 3600
 
 # --- Languages and time -------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -149,21 +166,45 @@ STORAGES = {
 WHITENOISE_MANIFEST_STRICT = False
 
 # --- Safety -------------------------------------------------------------------------------------
-# Who is reached by https says so in DJANGO_CSRF_TRUSTED_ORIGINS; cookies then travel by it alone.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = any(
-    origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS
+# A site that is reached by https says so by its origin, or here; cookies then travel by it alone.
+HTTPS = env.flag(
+    "DJANGO_HTTPS", any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 )
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_SAMESITE = "Lax"
-X_FRAME_OPTIONS = "DENY"
+# How many proxies of ours stand in front: what they say of a client is believed, and no more.
+PROXIES = env.whole_number("DJANGO_PROXIES", 1 if HTTPS else 0, at_least=0, at_most=9)
+if PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]  # probes ask from beside, past the proxy
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("DJANGO_HSTS_SUBDOMAINS", False)
+# Whether other names below this one have https as well, and for ever (preload), only the owner of
+# the domain knows.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+DEFAULT_EXCEPTION_REPORTER = "config.error_report.ErrorReport"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+PERMISSIONS_POLICY = (
+    "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), "
+    "magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
+)
+
+# The prefix makes browsers refuse a cookie that another host, or http, has set. The token's cookie
+# is read by a script under its name; by itself it opens nothing.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+DEVICE_COOKIE_NAME = "__Host-device" if HTTPS else "device"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600  # from the log-in on; staff: config.logins
+
 CONTENT_SECURITY_POLICY = {
-    # The admin's own theme evaluates attributes (Alpine.js); students' pages allow no such thing.
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
+        "script-src-attr": ["'none'"],
         "style-src": ["'self'"],
         "img-src": ["'self'", "data:"],
         "font-src": ["'self'"],
@@ -174,10 +215,34 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": ["'none'"],
     },
 }
+# The admin's theme is driven by Alpine.js, which evaluates attributes as code ('unsafe-eval') and
+# sets widths by a style attribute. Its style element is let through by its hash: config.csp.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        **CONTENT_SECURITY_POLICY["DIRECTIVES"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src-attr": ["'unsafe-inline'"],
+    },
+}
 
 # --- The tutor ----------------------------------------------------------------------------------
 OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.url("OPENAI_BASE_URL")
+FALLBACK_CHAT_MODEL = env.text("FALLBACK_CHAT_MODEL")
+FALLBACK_BASE_URL = env.url("FALLBACK_BASE_URL")
+# The first one's key goes with its address only: another provider must not see it.
+FALLBACK_API_KEY = env.text("FALLBACK_API_KEY", "" if FALLBACK_BASE_URL else OPENAI_API_KEY)
+if FALLBACK_CHAT_MODEL not in ("", "extractive") and not (
+    FALLBACK_API_KEY or FALLBACK_BASE_URL or OPENAI_BASE_URL
+):
+    raise env.SettingError(
+        "FALLBACK_CHAT_MODEL",
+        FALLBACK_CHAT_MODEL,
+        "extractive, or the name of a model beside FALLBACK_API_KEY or FALLBACK_BASE_URL",
+    )
+CONTEXT_TOKENS = env.whole_number("CONTEXT_TOKENS", 8_000, at_least=4_000, at_most=2_000_000)
+FIRST_TOKEN_SECONDS = env.whole_number("FIRST_TOKEN_SECONDS", 60, at_least=1, at_most=3_600)
+BETWEEN_TOKENS_SECONDS = env.whole_number("BETWEEN_TOKENS_SECONDS", 30, at_least=1, at_most=3_600)
 TUTOR = {
     # Without a key and without a server, the built-in tutor answers with sentences of the course.
     "CHAT_MODEL_BACKEND": (
@@ -188,16 +253,47 @@ TUTOR = {
     "CHAT_MODEL": env.text("CHAT_MODEL", "gpt-4o-mini"),
     "API_KEY": OPENAI_API_KEY,
     "BASE_URL": OPENAI_BASE_URL,
-    "CONTEXT_TOKENS": 8_000,  # what a prompt may hold, passages and history included
-    "ANSWER_TOKENS": 1_500,
+    # What differs in the model that answers while the first does not; {}: there is none.
+    "FALLBACK": {
+        "": {},
+        "extractive": {"CHAT_MODEL_BACKEND": "learning.llm.extractive.ExtractiveChatModel"},
+    }.get(
+        FALLBACK_CHAT_MODEL,
+        {
+            "CHAT_MODEL_BACKEND": "learning.llm.openai.OpenAIChatModel",
+            "CHAT_MODEL": FALLBACK_CHAT_MODEL,
+            "API_KEY": FALLBACK_API_KEY,
+            "BASE_URL": FALLBACK_BASE_URL or OPENAI_BASE_URL,
+        },
+    ),
+    "CONTEXT_TOKENS": CONTEXT_TOKENS,  # what a prompt may hold, passages and history included
+    # At most half of that. A model that thinks needs more than this: its thoughts count.
+    "ANSWER_TOKENS": env.whole_number(
+        "ANSWER_TOKENS", 1_500, at_least=100, at_most=CONTEXT_TOKENS // 2
+    ),
     "CONNECT_TIMEOUT_SECONDS": 10,
-    "READ_TIMEOUT_SECONDS": 60,  # between two chunks
+    "FIRST_TOKEN_SECONDS": FIRST_TOKEN_SECONDS,
+    "BETWEEN_TOKENS_SECONDS": BETWEEN_TOKENS_SECONDS,
+    # Of the socket, where those two are not watched; past both, so that they have the word.
+    "READ_TIMEOUT_SECONDS": max(FIRST_TOKEN_SECONDS, BETWEEN_TOKENS_SECONDS) + 5,
     "MAX_RETRIES": 2,  # only before the first token
-    "ANSWER_SECONDS": 300,  # from the first search to the last word
+    # After so many failures in a row a model is left alone for so long, doubled with each trial.
+    "FAILURES_BEFORE_PAUSE": 5,
+    "PAUSE_SECONDS": 30,
+    "LONGEST_PAUSE_SECONDS": 300,
+    # From the first search to the last word.
+    "ANSWER_SECONDS": env.whole_number("ANSWER_SECONDS", 300, at_least=10, at_most=3_600),
     "ANSWER_CHARACTERS": 60_000,
     "QUESTION_CHARACTERS": 4_000,
     "FRAME_CHARACTERS": 200_000,  # of one websocket frame from a browser
     "PASSAGES": 6,
+    # Of each student, in each course that says nothing else; 0: as many as they like.
+    "QUESTIONS_PER_DAY": env.whole_number("QUESTIONS_PER_DAY", 0, at_least=0, at_most=100_000),
+    # Of one process. Further questions wait in line, so long, and beyond so many are refused.
+    "CONCURRENT_ANSWERS": env.whole_number("CONCURRENT_ANSWERS", 200, at_least=1, at_most=10_000),
+    "QUEUE_SECONDS": 120,
+    "QUEUE_LENGTH": 1_000,
+    "GRACE_SECONDS": 120,  # an answer that nobody has open any more goes on for so long
 }
 
 # --- Retrieval ----------------------------------------------------------------------------------
@@ -290,6 +386,8 @@ UNFOLD = {
 }
 
 # --- Logs ---------------------------------------------------------------------------------------
+# What is kept of a turn is masked like a line of the log: a server's refusal may quote our key.
+TRACING["MASK"] = "config.masking.mask_content"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -299,6 +397,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
+        "django": {"level": "INFO"},  # without Django's own handlers, which would print it again
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "daphne.http_protocol": {"level": "WARNING"},
         "jieba": {"level": "WARNING"},

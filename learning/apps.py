@@ -8,4 +8,4 @@ class LearningConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from learning import privacy  # noqa: F401 - listens to what is deleted
+        from learning import leaving, privacy  # noqa: F401 - listen to what is deleted

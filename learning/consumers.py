@@ -1,10 +1,12 @@
 """The chat's websocket: who may come in, and what a frame means. Answers are made in `turns`."""
 
+import asyncio
 import logging
+from collections import deque
 from types import SimpleNamespace
 from uuid import UUID
 
-from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 from django.utils import translation
@@ -12,12 +14,18 @@ from django.utils.translation import gettext as _
 
 from learning import events, tabs, turns
 from learning.events import Ask, BadFrame, Event, Resume, Stop
-from learning.models import Conversation
+from learning.limits import questions_left
+from learning.llm import availability
+from learning.models import Conversation, Message
+from learning.socket_auth import user_of
+from rag import database
 
 logger = logging.getLogger(__name__)
 
 NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
+# What may wait for a browser that reads slowly; beyond, it gets the whole when it is through.
+MOST_WAITING_CHARACTERS = 200_000
 
 
 class Refused(Exception):
@@ -31,39 +39,68 @@ class Refused(Exception):
 class ChatConsumer(AsyncWebsocketConsumer):
     """One browser tab on one conversation."""
 
+    # Processes talk to each other in `relay`: a channel for each socket would cost more than it.
+    channel_layer_alias = "none"
     conversation_id: UUID | None = None  # once it was let in
 
     async def __call__(self, scope, receive, send):
+        self._waiting: deque[dict] = deque()
+        self._waiting_characters = 0
+        self._has_missed = False
+        self._sender: asyncio.Task | None = None
         try:
             await super().__call__(scope, receive, send)
         finally:
             # Not in `disconnect`: that is not called when a server ends or a fault does.
             await self._leave()
 
+    async def dispatch(self, message):
+        # Channels' own looks after old connections first, in a thread that all sockets share.
+        match message["type"]:
+            case "websocket.connect":
+                await self.connect()
+            case "websocket.receive":
+                await self.receive(message.get("text"))
+            case "websocket.disconnect":
+                raise StopConsumer
+
     async def connect(self):
         self.language = _language_of(self.scope)
         # Accepted before it is refused: only an open socket can be closed with a code of ours.
         await self.accept()
         conversation_id = self.scope["url_route"]["kwargs"]["conversation_id"]
-        try:
-            conversation = await _admit(self.scope, conversation_id)
-        except Refused as refusal:
-            await self.close(refusal.code)
-            return
-        self.conversation_id = conversation_id
-        tabs.opened(conversation_id, self)
-        if layer := tabs.layer_to_others():
-            await layer.group_add(tabs.group(conversation_id), self.channel_name)
-        snapshot = await turns.running_snapshot(conversation)
-        await self.show(events.ready(str(conversation_id), snapshot))
+        with translation.override(self.language):
+            try:
+                left = await database.run(_admit_and_count, self.scope, conversation_id)
+            except Refused as refusal:
+                await self.close(refusal.code)
+                return
+            await tabs.opened(conversation_id)
+            self.conversation_id = conversation_id
+            await turns.look(conversation_id, lambda turn: self._ready(turn, left))
+
+    def _ready(self, turn: Event | None, left: int | None) -> None:
+        """Say that it begins, with the turn that is being written; frames follow from here on."""
+        if self.conversation_id is None:
+            return  # it has gone meanwhile
+        is_running = turn is not None and turn["status"] == Message.Status.RUNNING
+        running = turn if is_running else None
+        tabs.add(self.conversation_id, self)
+        self.show(
+            events.dumps(
+                events.ready(
+                    str(self.conversation_id), running, notice=availability.notice(), left=left
+                )
+            )
+        )
 
     async def _leave(self):
         conversation_id, self.conversation_id = self.conversation_id, None
-        if conversation_id is None:
-            return
-        tabs.closed(conversation_id, self)
-        if layer := tabs.layer_to_others():
-            await layer.group_discard(tabs.group(conversation_id), self.channel_name)
+        if self._sender is not None:
+            self._sender.cancel()
+        if conversation_id is not None:
+            tabs.remove(conversation_id, self)
+            await tabs.left(conversation_id)
 
     async def receive(self, text_data=None, bytes_data=None):
         if self.conversation_id is None:
@@ -72,13 +109,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
             try:
                 await self._obey(events.read_frame(text_data))
             except BadFrame as error:
-                await self.show(events.error(str(error)))
+                self._say(events.error(str(error)))
             except Refused as refusal:
-                await self.close(refusal.code)
+                self._close_after_frames(refusal.code)
             except DatabaseError:
                 logger.exception("a frame could not be answered")
                 words = _("That did not work just now. Please try again.")
-                await self.show(events.error(words, code="unavailable"))
+                self._say(events.error(words, code="unavailable"))
 
     async def _obey(self, frame: Ask | Stop | Resume) -> None:
         match frame:
@@ -87,67 +124,93 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case Stop():
                 await turns.stop(self.conversation_id)
             case Resume():
-                conversation = await _admit(self.scope, self.conversation_id)
-                snapshot = await turns.latest_snapshot(conversation)
-                if snapshot is not None:
-                    await self.show(snapshot)
+                await database.run(_admit, self.scope, self.conversation_id)
+                await turns.look(self.conversation_id, self._say)
 
     async def _ask(self, ask: Ask) -> None:
         try:
             # Anew for every question: a socket may stay open for longer than its student may ask.
-            conversation = await _admit(self.scope, self.conversation_id)
-            again = await turns.start(conversation, ask)
+            conversation = await database.run(_admit, self.scope, self.conversation_id)
+            await turns.start(conversation, ask, self._say)
         except Refused as refusal:
             if refusal.code != NOT_FOUND:
                 raise
             words = _("You are not enrolled in this course any more.")
-            await self.show(events.rejected(ask.id, "not_enrolled", words))
+            self._say(events.rejected(ask.id, "not_enrolled", words))
         except turns.Rejected as rejection:
-            await self.show(events.rejected(ask.id, rejection.code, str(rejection)))
-        else:
-            if again is not None:
-                await self.show(again)
+            self._say(events.rejected(ask.id, rejection.code, str(rejection)))
 
-    async def show(self, event: Event) -> None:
-        await self.send(text_data=events.dumps(event))
+    # --- To the browser ------------------------------------------------------------------------
 
-    async def go_away(self) -> None:
-        await self.close(NOT_FOUND)
+    def show(self, frame: str) -> None:
+        """Send a frame after those before it; never waits for the browser to read."""
+        if self._has_missed:
+            return
+        self._waiting_characters += len(frame)
+        if self._waiting_characters > MOST_WAITING_CHARACTERS and self._waiting:
+            self._waiting.clear()
+            self._waiting_characters = 0
+            self._has_missed = True
+            return
+        self._send_soon({"type": "websocket.send", "text": frame})
 
-    async def conversation_gone(self, message):
-        """The conversation was deleted in another process."""
-        if message["process"] != tabs.PROCESS:
-            await self.go_away()
+    def show_notice(self) -> None:
+        with translation.override(self.language):
+            self._say(events.notice(availability.notice()))
 
-    async def turn_event(self, message):
-        """A frame from a turn that another process runs."""
-        if message["process"] != tabs.PROCESS:
-            await self.show(message["event"])
+    def go_away(self) -> None:
+        self._close_after_frames(NOT_FOUND)
 
-    async def turn_stop(self, message):
-        """A tab of another process wants to stop the turn that runs here."""
-        if message["process"] != tabs.PROCESS and self.conversation_id is not None:
-            await turns.stop_here(self.conversation_id)
+    def _say(self, event: Event | None) -> None:
+        if event is not None:
+            self.show(events.dumps(event))
+
+    def _close_after_frames(self, code: int) -> None:
+        self._send_soon({"type": "websocket.close", "code": code})
+
+    def _send_soon(self, message: dict) -> None:
+        self._waiting.append(message)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_waiting())
+
+    async def _send_waiting(self) -> None:
+        try:
+            while self._waiting or self._has_missed:
+                if not self._waiting:
+                    self._has_missed = False
+                    await turns.look(self.conversation_id, self._say)
+                    continue
+                message = self._waiting.popleft()
+                self._waiting_characters -= len(message.get("text", ""))
+                await self.base_send(message)
+        except Exception:
+            # A tab that is going away must not take the others' frames with it.
+            logger.debug("a tab did not take a frame", exc_info=True)
+            self._waiting.clear()
 
 
-@database_sync_to_async
+availability.on_change(tabs.show_notice)
+
+
 def _admit(scope: dict, conversation_id: UUID) -> Conversation:
     """Return the conversation if this person may read and ask in it right now, or raise Refused."""
-    user, session = scope["user"], scope["session"]
-    if not user.is_authenticated or not session.exists(session.session_key):
+    user = user_of(scope["session_key"])
+    if not user.is_authenticated:
         raise Refused(NOT_LOGGED_IN)
     conversation = (
         Conversation.objects.select_related("course", "user")
         .filter(pk=conversation_id, user_id=user.pk)
         .first()
     )
-    if conversation is None:
-        raise Refused(NOT_FOUND)
-    if not conversation.user.is_active:
-        raise Refused(NOT_LOGGED_IN)
-    if not conversation.course.is_read_by(conversation.user):
+    if conversation is None or not conversation.course.is_read_by(user):
         raise Refused(NOT_FOUND)
     return conversation
+
+
+def _admit_and_count(scope: dict, conversation_id: UUID) -> int | None:
+    """Admit, and return how many questions are left today."""
+    conversation = _admit(scope, conversation_id)
+    return questions_left(conversation.user, conversation.course)
 
 
 def _language_of(scope: dict) -> str:

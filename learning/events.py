@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -30,6 +31,7 @@ class Ask:
     id: str
     text: str
     chapter: str  # slug, or ""
+    instead_of: UUID | None = None  # the turn whose place this one takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +82,78 @@ def _ask(frame: dict) -> Ask:
         raise BadFrame(
             _("The question holds characters that cannot be kept: NUL or half of a pair.")
         )
-    return Ask(id=ask_id, text=text.strip(), chapter=chapter)
+    return Ask(ask_id, text.strip(), chapter, _turn_id(frame.get("instead_of")))
+
+
+def _turn_id(value: object) -> UUID | None:
+    if value in (None, ""):
+        return None
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise BadFrame(_("“instead_of” must be the id of a turn.")) from None
 
 
 def error(message: str, *, code: str = "bad_frame") -> Event:
     return {"type": "error", "code": code, "message": message}
 
 
-def ready(conversation_id: str, turn: Event | None) -> Event:
-    return {"type": "ready", "conversation": conversation_id, "turn": turn}
+def ready(conversation_id: str, turn: Event | None, *, notice: str, left: int | None) -> Event:
+    """`notice`: words for a banner, or ""; `left`: questions left today, None without a limit."""
+    return {
+        "type": "ready",
+        "conversation": conversation_id,
+        "turn": turn,
+        "notice": notice,
+        "left": left,
+    }
+
+
+def notice(message: str) -> Event:
+    """The banner's words have changed; "" takes it away."""
+    return {"type": "notice", "message": message}
+
+
+def changed() -> Event:
+    """Another branch of the conversation is shown now."""
+    return {"type": "conversation.changed"}
 
 
 def rejected(ask_id: str, code: str, message: str) -> Event:
     return {"type": "turn.rejected", "ask": ask_id, "code": code, "message": message}
 
 
-def started(turn_id: str, ask_id: str, question: str) -> Event:
+def started(
+    turn_id: str,
+    ask_id: str,
+    question: str,
+    *,
+    after: UUID | None,
+    versions: Iterable[UUID],
+    left: int | None,
+) -> Event:
     """`question` is for the other tabs on the conversation, which did not ask it."""
-    return {"type": "turn.started", "turn": turn_id, "ask": ask_id, "question": question}
+    return {
+        "type": "turn.started",
+        "turn": turn_id,
+        "ask": ask_id,
+        "question": question,
+        **_place(after, versions),
+        "left": left,
+    }
+
+
+def _place(after: UUID | None, versions: Iterable[UUID]) -> Event:
+    """Where a turn stands: the turn it follows, and all turns at its place."""
+    return {
+        "after": str(after) if after else None,
+        "versions": [str(version) for version in versions],
+    }
+
+
+def queued(turn_id: str, ahead: int) -> Event:
+    """The turn waits for a place; so many others are before it."""
+    return {"type": "turn.queued", "turn": turn_id, "ahead": ahead}
 
 
 def sources(turn_id: str, citations: Iterable, *, is_weak: bool) -> Event:
@@ -160,6 +216,9 @@ def snapshot(
     citations: Iterable,
     *,
     ask_id: str,
+    question: str,
+    after: UUID | None,
+    versions: Iterable[UUID],
     is_weak: bool,
     message: str = "",
 ) -> Event:
@@ -168,6 +227,8 @@ def snapshot(
         "type": "turn.snapshot",
         "turn": turn_id,
         "ask": ask_id,
+        "question": question,
+        **_place(after, versions),
         "status": status,
         "text": text,
         "blocks": blocks(rendered),

@@ -1,86 +1,120 @@
 """Who is looking at a conversation, and how a frame reaches them.
 
-Tabs of this process get it straight from here; tabs of other processes through the channel layer,
-where a frame costs seven times as much.
+Tabs of this process get it straight from here; tabs of other processes through `relay`, where a
+frame costs seven times as much, and only while somebody is known to be there. Nothing here waits:
+what a tab cannot take yet is the tab's own matter.
 """
 
 import logging
-import os
 from collections import defaultdict
 from typing import Protocol
 from uuid import UUID
 
-from channels.layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_layer
-
+from learning import events, relay
 from learning.events import Event
 
 logger = logging.getLogger(__name__)
 
-PROCESS = f"{os.getpid()}-{os.urandom(4).hex()}"
-
 
 class Tab(Protocol):
-    async def show(self, event: Event) -> None: ...
-    async def go_away(self) -> None: ...
+    def show(self, frame: str) -> None: ...
+    def show_notice(self) -> None: ...
+    def go_away(self) -> None: ...
 
+
+SAID_ANYWAY = ("turn.started", "turn.finished")
 
 _tabs: dict[UUID, set[Tab]] = defaultdict(set)
 
 
-def group(conversation_id: UUID) -> str:
-    """The channel layer's name for the tabs of a conversation."""
-    return f"conversation.{conversation_id}"
+async def opened(conversation_id: UUID) -> None:
+    """Have this process hear what others say of a conversation: before a tab is shown anything."""
+    if line := relay.line():
+        await line.join(conversation_id)
 
 
-def opened(conversation_id: UUID, tab: Tab) -> None:
+async def left(conversation_id: UUID) -> None:
+    """Take back what `opened` began."""
+    if line := relay.line():
+        if conversation_id not in _tabs:
+            line.tell(conversation_id, {"what": "gone"})
+        await line.leave(conversation_id)
+
+
+def add(conversation_id: UUID, tab: Tab) -> None:
+    """From now on every frame of the conversation goes to this tab, too."""
     _tabs[conversation_id].add(tab)
+    if line := relay.line():
+        line.tell(conversation_id, {"what": "here"})
+        line.tell(conversation_id, {"what": "who"})
 
 
-def closed(conversation_id: UUID, tab: Tab) -> None:
-    tabs = _tabs.get(conversation_id)
-    if tabs is not None:
+def remove(conversation_id: UUID, tab: Tab) -> None:
+    if tabs := _tabs.get(conversation_id):
         tabs.discard(tab)
         if not tabs:
             del _tabs[conversation_id]
 
 
-async def show_all(conversation_id: UUID, event: Event) -> None:
-    """Send an event to every tab of a conversation, wherever it is; never raises."""
-    await show_here(conversation_id, event)
-    await tell_others(conversation_id, {"type": "turn.event", "event": event})
+def is_open_here(conversation_id: UUID) -> bool:
+    return conversation_id in _tabs
 
 
-async def show_here(conversation_id: UUID, event: Event) -> None:
-    for tab in list(_tabs.get(conversation_id, ())):
-        try:
-            await tab.show(event)
-        except Exception:
-            # A tab that is going away must not take the others' frames with it.
-            logger.debug("a tab did not take a frame", exc_info=True)
+def is_watched(conversation_id: UUID) -> bool:
+    """Whether anybody has the conversation open, here or, as far as is known, elsewhere."""
+    if conversation_id in _tabs:
+        return True
+    line = relay.line()
+    return line is not None and line.somebody_elsewhere(conversation_id)
 
 
-async def send_away(conversation_id: UUID) -> None:
-    """Tell every tab of a conversation, wherever it is, that it was deleted; never raises."""
-    for tab in list(_tabs.get(conversation_id, ())):
-        try:
-            await tab.go_away()
-        except Exception:
-            logger.debug("a tab had gone already", exc_info=True)
-    await tell_others(conversation_id, {"type": "conversation.gone"})
+def ask_who_is_there(conversation_id: UUID) -> None:
+    """Refresh what is known of other processes."""
+    if line := relay.line():
+        line.tell(conversation_id, {"what": "who"})
 
 
-def layer_to_others() -> BaseChannelLayer | None:
-    """The channel layer, where it reaches other processes at all."""
-    layer = get_channel_layer()
-    return None if isinstance(layer, InMemoryChannelLayer) else layer
-
-
-async def tell_others(conversation_id: UUID, message: dict) -> None:
-    """Send a channel layer message to the consumers of other processes."""
-    layer = layer_to_others()
-    if layer is None:
+def show_all(conversation_id: UUID, event: Event) -> None:
+    """Send an event to every tab of a conversation, wherever it is."""
+    show_here(conversation_id, event)
+    line = relay.line()
+    if line is None:
         return
-    try:
-        await layer.group_send(group(conversation_id), {**message, "process": PROCESS})
-    except Exception:
-        logger.warning("the channel layer did not take a frame", exc_info=True)
+    # That it begins and ends is said in any case: a process that has only now got a tab, or whose
+    # word of it is still under way, asks for what it lacks.
+    if event["type"] in SAID_ANYWAY or line.somebody_elsewhere(conversation_id):
+        line.tell(conversation_id, {"what": "event", "event": event})
+
+
+def show_here(conversation_id: UUID, event: Event) -> None:
+    if tabs := _tabs.get(conversation_id):
+        frame = events.dumps(event)
+        for tab in list(tabs):
+            tab.show(frame)
+
+
+def show_notice() -> None:
+    """Have every tab of this process show what the banner says now, in its own language."""
+    for tab in [tab for tabs in _tabs.values() for tab in tabs]:
+        tab.show_notice()
+
+
+def send_away(conversation_id: UUID) -> None:
+    """Tell the tabs of a conversation in this process that it was deleted."""
+    for tab in list(_tabs.get(conversation_id, ())):
+        tab.go_away()
+
+
+def line_is_back(conversation_id: UUID) -> None:
+    """Say again who is here, and ask who is there: what was said meanwhile, nobody heard."""
+    _somebody_asks(conversation_id, {})
+    ask_who_is_there(conversation_id)
+
+
+def _somebody_asks(conversation_id: UUID, message: dict) -> None:
+    if conversation_id in _tabs:
+        relay.line().tell(conversation_id, {"what": "here"})
+
+
+relay.on("who", _somebody_asks)
+relay.on("deleted", lambda conversation_id, _: send_away(conversation_id))

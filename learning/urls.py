@@ -21,6 +21,11 @@ urlpatterns = [
     path("courses/<str:course_slug>/words/", study.words, name="course_words"),
     path("conversations/<uuid:conversation_id>/", conversations.conversation, name="conversation"),
     path(
+        "conversations/<uuid:conversation_id>/show/",
+        conversations.show,
+        name="conversation_show",
+    ),
+    path(
         "conversations/<uuid:conversation_id>/delete/",
         conversations.delete,
         name="conversation_delete",
@@ -28,6 +33,7 @@ urlpatterns = [
     path("accounts/login/", accounts.LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/signup/", accounts.SignUpView.as_view(), name="signup"),
+    path("accounts/password/", accounts.PasswordView.as_view(), name="password"),
     path("accounts/privacy/", accounts.PrivacyView.as_view(), name="privacy"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

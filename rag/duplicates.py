@@ -62,5 +62,6 @@ def _may_be_copy(shorter: str, longer: str) -> bool:
     return sum(probe in longer for probe in probes) >= PROBES_FOUND
 
 
+@functools.lru_cache(maxsize=256)  # popular passages are candidates of many questions
 def _shingles(plain: str) -> frozenset[str]:
     return frozenset(plain[i : i + SHINGLE] for i in range(max(1, len(plain) - SHINGLE + 1)))

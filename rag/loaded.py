@@ -17,7 +17,7 @@ from datetime import datetime
 
 import numpy as np
 
-from rag import compute
+from rag import compute, database
 from rag.bm25 import Vocabulary
 from rag.embedders.base import Embedder, get_embedder
 from rag.errors import ComputeBusy, IndexMismatch, IndexMissing
@@ -104,7 +104,7 @@ async def active_index(collection: str) -> LoadedIndex:
     Raises IndexMissing or IndexMismatch.
     """
     for _attempt in range(3):
-        version = await _active_versions(collection).afirst()
+        version = await database.run(_active_versions(collection).first)
         embedder = get_embedder()
         if version is None:
             _let_go({collection})
@@ -201,7 +201,7 @@ async def _serves_while_loading(
             switch.is_loading = False
     # Once it is removed, its vectors may be gone from a store that reads them from the database.
     kept = IndexVersion.objects.filter(pk=found.version_id, created_at=found.created_at)
-    return await kept.aexists()
+    return await database.run(kept.exists)
 
 
 def _follow(switch: _Switch) -> None:

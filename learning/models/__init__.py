@@ -1,6 +1,6 @@
 """People, courses, conversations."""
 
-from learning.models.conversation import Citation, Conversation, Message
+from learning.models.conversation import Citation, Conversation, Message, QuestionCount
 from learning.models.course import Chapter, Course, Enrolment
 from learning.models.user import User
 
@@ -11,5 +11,6 @@ __all__ = [
     "Course",
     "Enrolment",
     "Message",
+    "QuestionCount",
     "User",
 ]

@@ -1,5 +1,6 @@
 """What was asked and answered, what the answer stands on, and what the student thought of it."""
 
+import functools
 import uuid
 
 from django.conf import settings
@@ -31,6 +32,17 @@ class Conversation(models.Model):
         help_text=_("The chapter it was begun from."),
     )
     title = models.CharField(_("title"), max_length=200, blank=True)
+    # A conversation is a tree of turns: an edited question, or an answer asked for again, begins a
+    # branch beside the old one. One path of it is shown, from the first turn to this answer.
+    shown = models.ForeignKey(
+        "Message",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("newest answer shown"),
+    )
     created_at = models.DateTimeField(_("begun"), auto_now_add=True)
     updated_at = models.DateTimeField(_("last question"), auto_now=True)
 
@@ -74,6 +86,16 @@ class Message(models.Model):
     created_at = models.DateTimeField(_("written"), auto_now_add=True)
 
     # Of the student's row.
+    instead_of = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("takes the place of"),
+        help_text=_("The question that was edited, or asked again."),
+    )
     ask_id = models.CharField(  # noqa: DJ001 - NULL is what a unique constraint leaves out
         _("ask id"),
         max_length=100,
@@ -91,15 +113,18 @@ class Message(models.Model):
         help_text=_("The chapter that was open when it was asked."),
     )
 
-    # Of the tutor's row.
+    # Of both: an answer follows its question, a question the answer before it in its branch, or
+    # whatever `instead_of` follows; where neither says anything, the answer written before it.
     reply_to = models.ForeignKey(
         "self",
         models.CASCADE,
         null=True,
         blank=True,
         related_name="replies",
-        verbose_name=_("question"),
+        verbose_name=_("follows"),
     )
+
+    # Of the tutor's row.
     trace_id = models.CharField(
         _("trace"),
         max_length=64,
@@ -143,7 +168,8 @@ class Message(models.Model):
 class Citation(models.Model):
     """A numbered passage that an answer was given to stand on.
 
-    Keeps the words it quoted: a chapter may change or go, and an old answer still shows its source.
+    Keeps the words it quoted: a chapter may change, and an old answer still shows its source, as
+    long as the chapter is open to its reader.
     """
 
     message = models.ForeignKey(
@@ -179,9 +205,30 @@ class Citation(models.Model):
     def __str__(self) -> str:
         return f"[{self.number}] {self.title}"
 
-    @property
+    @functools.cached_property
     def url(self) -> str:
         """The page that shows the passage, highlighted; empty when its chapter is gone."""
         if self.chapter is None:
             return ""
         return f"{self.chapter.get_absolute_url()}?passage={self.start}-{self.end}#p-{self.start}"
+
+
+class QuestionCount(models.Model):
+    """How many questions a student asked in a course on one day; kept when conversations go."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("student")
+    )
+    course = models.ForeignKey(Course, models.CASCADE, related_name="+", verbose_name=_("course"))
+    day = models.DateField(_("day"))
+    asked = models.PositiveIntegerField(_("questions asked"), default=0)
+
+    class Meta:
+        verbose_name = _("count of questions")
+        verbose_name_plural = _("counts of questions")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "course", "day"], name="one_count_per_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.course} · {self.day}: {self.asked}"

@@ -27,6 +27,15 @@ class Course(models.Model):
     is_open = models.BooleanField(
         _("open"), default=False, help_text=_("Anyone who is logged in may enrol.")
     )
+    questions_per_day = models.PositiveIntegerField(
+        _("questions a day"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "How many each student may ask in this course on one day. Empty: as many as the site "
+            "allows; 0: as many as they like."
+        ),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 

@@ -1,27 +1,21 @@
 """Turns: one question each, and the answer being written for it.
 
-`turn` answers one, `registry` keeps those that run, `rows` is what is saved of them.
+`turn` answers one, `showing` makes its frames, `registry` keeps those that run here, `elsewhere`
+follows those of other processes, `keeping` saves them each second, `places` lets so many run at
+once, `rows` is what is saved of them.
 """
 
-from learning.turns.registry import (
-    gone,
-    interrupt_all,
-    latest_snapshot,
-    running_snapshot,
-    start,
-    stop,
-    stop_here,
-)
+from learning.turns import elsewhere  # noqa: F401 - listens to the other processes
+from learning.turns.registry import changed, gone, interrupt_all, look, start, stop
 from learning.turns.rows import Rejected, mark_interrupted
 
 __all__ = [
     "Rejected",
+    "changed",
     "gone",
     "interrupt_all",
-    "latest_snapshot",
+    "look",
     "mark_interrupted",
-    "running_snapshot",
     "start",
     "stop",
-    "stop_here",
 ]

@@ -1,39 +1,45 @@
-"""The turns that run in this process, and how they are started, stopped and looked at.
+"""The turns that run in this process, and how turns are started, stopped and looked at anywhere.
 
 A turn belongs to its conversation, not to a socket: closing a tab does not lose an answer.
 """
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
-from channels.db import database_sync_to_async
-
-from learning import events, tabs
+from learning import events, relay, tabs
 from learning.events import Ask, Event
 from learning.models import Conversation, Message
-from learning.rendering import AnswerRenderer
+from learning.rendering import AnswerRenderer, addresses_in
 from learning.turns import rows
+from learning.turns.keeping import keeper
 from learning.turns.rows import Rejected
 from learning.turns.turn import Turn
+from rag import database
 
 logger = logging.getLogger(__name__)
 
+STOP_SECONDS = 30.0
+STOP_PAUSE_SECONDS = 0.3
+
+Show = Callable[[Event | None], None]
+
 _running: dict[UUID, Turn] = {}  # by conversation
+_stopping: set[asyncio.Task] = set()
+_answering_others: set[asyncio.Task] = set()
 _beginning: set[asyncio.Task] = set()  # a reference, or a task may be collected while it runs
 
 
-async def start(conversation: Conversation, ask: Ask) -> Event | None:
+async def start(conversation: Conversation, ask: Ask, show: Show) -> None:
     """Start a turn and return once its question is saved; the answer goes on by itself.
 
-    Asking again with the same id starts nothing: the turn it began is returned as a snapshot.
+    Asking again with the same id starts nothing: `show` gets the turn it began, as a snapshot.
     Raises Rejected.
     """
-
-    async def emit(event: Event) -> None:
-        await tabs.show_all(conversation.pk, event)
-
-    turn = Turn(conversation, ask, emit)
+    turn = Turn(conversation, ask, partial(tabs.show_all, conversation.pk))
     # Shielded: a tab that closes right now must not leave a saved question that nobody answers.
     beginning = asyncio.create_task(_begin(turn))
     _beginning.add(beginning)
@@ -41,106 +47,186 @@ async def start(conversation: Conversation, ask: Ask) -> Event | None:
     try:
         await asyncio.shield(beginning)
     except Rejected as rejection:
-        if rejection.code == "busy" and (earlier := await _asked_before(conversation, ask)):
-            return earlier
-        raise
-    return None
+        if rejection.code != "busy" or not await _show_earlier(conversation.pk, ask, show):
+            raise
 
 
 async def _begin(turn: Turn) -> None:
-    question = await turn.save_question()
+    await turn.save_question()
     conversation_id = turn.conversation.pk
     _running[conversation_id] = turn
-    turn.task = asyncio.create_task(turn.run(question), name=f"turn {turn.id}")
+    if line := relay.line():
+        line.join_soon(conversation_id)  # to hear "stop" from other processes
+        tabs.ask_who_is_there(conversation_id)
+    keeper().add(turn)
+    turn.task = asyncio.create_task(turn.run(), name=f"turn {turn.id}")
     turn.task.add_done_callback(lambda task: _ended(conversation_id, turn))
+
+
+def _ended(conversation_id: UUID, turn: Turn) -> None:
+    keeper().discard(turn)
+    if line := relay.line():
+        line.leave_soon(conversation_id)
+    if _running.get(conversation_id) is turn:
+        del _running[conversation_id]
+    if not turn.task.cancelled() and (error := turn.task.exception()):
+        logger.error("a turn ended with an error", exc_info=error)
 
 
 async def stop(conversation_id: UUID) -> None:
     """Stop the turn of a conversation, in whichever process it runs."""
-    if not await stop_here(conversation_id):
-        await tabs.tell_others(conversation_id, {"type": "turn.stop"})
+    if turn := _running.get(conversation_id):
+        turn.stop()
+    elif relay.line():
+        stopping = asyncio.create_task(_stop_elsewhere(conversation_id))
+        _stopping.add(stopping)
+        stopping.add_done_callback(_stopping.discard)
+
+
+async def _stop_elsewhere(conversation_id: UUID) -> None:
+    """Say it until the process that runs the turn has heard: Redis may be away for a moment."""
+    turn_id = await database.run(rows.running_answer, conversation_id)
+    message = {"what": "stop", "turn": str(turn_id)}  # or it would stop the next one
+    until = time.monotonic() + STOP_SECONDS
+    while turn_id and time.monotonic() < until:
+        if await relay.line().ask(conversation_id, message, lambda reply: None):
+            return
+        await asyncio.sleep(STOP_PAUSE_SECONDS)
 
 
 async def gone(conversation_id: UUID) -> None:
     """Stop the turn of a conversation that was deleted, and send its tabs away."""
-    await stop(conversation_id)
-    await tabs.send_away(conversation_id)
+    if turn := _running.get(conversation_id):
+        turn.stop()
+    tabs.send_away(conversation_id)
+    if line := relay.line():
+        await line.send(conversation_id, {"what": "stop"})
+        await line.send(conversation_id, {"what": "deleted"})
 
 
-async def stop_here(conversation_id: UUID) -> bool:
-    """Stop the turn if this process runs it; return whether it does."""
-    turn = _running.get(conversation_id)
-    if turn is None:
-        return False
-    _cancel(turn)
-    return True
+async def changed(conversation_id: UUID) -> None:
+    """Have every tab of a conversation fetch its page: another branch is shown."""
+    tabs.show_here(conversation_id, events.changed())
+    if line := relay.line():
+        await line.send(conversation_id, {"what": "event", "event": events.changed()})
 
 
 async def interrupt_all(*, timeout_seconds: float) -> None:
     """End every turn of this process, each saved as interrupted; for when the server goes."""
-    tasks = [turn.task for turn in _running.values() if turn.task]
+    # One whose question is being saved right now becomes a turn a moment later.
+    if _beginning:
+        await asyncio.wait(list(_beginning), timeout=timeout_seconds / 4)
+    tasks = [turn.task for turn in _running.values()]
     for turn in list(_running.values()):
-        turn.ended_by_server = True
-        _cancel(turn)
+        turn.server_ends()
     if tasks:
         await asyncio.wait(tasks, timeout=timeout_seconds)
 
 
-async def running_snapshot(conversation: Conversation) -> Event | None:
-    """The turn that is being written right now, or None."""
-    if turn := _running.get(conversation.pk):
-        return turn.snapshot()
-    snapshot = await latest_snapshot(conversation)
-    return snapshot if snapshot and snapshot["status"] == Message.Status.RUNNING else None
+def runs_here(conversation_id: UUID) -> bool:
+    return conversation_id in _running
 
 
-async def latest_snapshot(conversation: Conversation) -> Event | None:
-    """The newest turn of a conversation, running or not; None before the first."""
-    if turn := _running.get(conversation.pk):
-        return turn.snapshot()
-    return await database_sync_to_async(_latest)(conversation)
+async def look(conversation_id: UUID, show: Show) -> None:
+    """Hand the newest turn shown to `show`, as a snapshot; None before the first.
+
+    `show` is called in the moment in which the snapshot is true: frames that it lacks come after.
+    """
+    if turn := _running.get(conversation_id):
+        await _show_running(turn, show)
+        return
+    stored = await database.run(_newest, conversation_id)
+    if stored is not None and stored["status"] == Message.Status.RUNNING:
+        if turn := _running.get(conversation_id):  # it began meanwhile
+            await _show_running(turn, show)
+            return
+        line = relay.line()
+        if line and await line.ask(
+            conversation_id, {"what": "look"}, lambda reply: show(reply["event"])
+        ):
+            return
+        stored = await database.run(_newest, conversation_id)  # it may have ended meanwhile
+    show(stored)
 
 
-def _latest(conversation: Conversation) -> Event | None:
-    answer = rows.latest_answer(conversation.pk)
+async def _show_running(turn: Turn, show: Show) -> None:
+    if turn.citations:
+        # Anew: a chapter may have been taken back since it was found.
+        turn.citations = await database.run(rows.citations_of, turn.question.answer)
+    show(turn.snapshot())
+
+
+def _newest(conversation_id: UUID) -> Event | None:
+    rows.mark_interrupted(conversation_id)
+    answer = rows.newest_answer(conversation_id)
     return _stored_snapshot(answer) if answer else None
 
 
-async def _asked_before(conversation: Conversation, ask: Ask) -> Event | None:
-    if (turn := _running.get(conversation.pk)) and turn.ask.id == ask.id:
-        return turn.snapshot()
+async def _show_earlier(conversation_id: UUID, ask: Ask, show: Show) -> bool:
+    """Show the turn that was asked for with this id before, if there is one."""
+    if (turn := _running.get(conversation_id)) and turn.ask.id == ask.id:
+        await _show_running(turn, show)
+        return True
 
     def find() -> Event | None:
-        answer = rows.answer_to(conversation.pk, ask.id)
+        answer = rows.answer_to(conversation_id, ask.id)
         return _stored_snapshot(answer) if answer else None
 
-    return await database_sync_to_async(find)()
+    earlier = await database.run(find)
+    if earlier is None:
+        return False
+    if earlier["status"] == Message.Status.RUNNING:
+        await look(conversation_id, show)
+    else:
+        show(earlier)
+    return True
 
 
 def _stored_snapshot(answer: Message) -> Event:
     citations = rows.citations_of(answer)
-    renderer = AnswerRenderer({citation.number: citation.url for citation in citations})
+    cited = {citation.number: citation.url for citation in citations}
+    renderer = AnswerRenderer(cited, addresses_in(citation.quote for citation in citations))
+    after, versions = rows.place_of(answer)
+    question = answer.reply_to
     return events.snapshot(
         str(answer.pk),
         answer.status,
         answer.text,
         renderer.feed(answer.text),
         citations,
-        ask_id=(answer.reply_to.ask_id or "") if answer.reply_to else "",
+        ask_id=(question.ask_id or "") if question else "",
+        question=question.text if question else "",
+        after=after,
+        versions=versions,
         is_weak=answer.is_weakly_sourced,
         message=answer.error,
     )
 
 
-def _cancel(turn: Turn) -> None:
-    # Once only, and not while it is being saved: a cancel would end the saving.
-    is_running = turn.status is Message.Status.RUNNING
-    if is_running and turn.task and not turn.task.cancelling():
-        turn.task.cancel()
+# --- What other processes ask of the turns here ------------------------------------------------
 
 
-def _ended(conversation_id: UUID, turn: Turn) -> None:
-    if _running.get(conversation_id) is turn:
-        del _running[conversation_id]
-    if not turn.task.cancelled() and (error := turn.task.exception()):
-        logger.error("a turn ended with an error", exc_info=error)
+def _asked_to_stop(conversation_id: UUID, message: dict) -> None:
+    turn = _running.get(conversation_id)
+    if turn and message.get("turn", turn.id) == turn.id:
+        turn.stop()
+        if "reply" in message:
+            _reply(conversation_id, message)
+
+
+def _asked_to_show(conversation_id: UUID, message: dict) -> None:
+    if turn := _running.get(conversation_id):
+        replying = asyncio.create_task(
+            _show_running(turn, lambda event: _reply(conversation_id, message, event=event))
+        )
+        _answering_others.add(replying)
+        replying.add_done_callback(_answering_others.discard)
+
+
+def _reply(conversation_id: UUID, message: dict, **said) -> None:
+    reply = {"what": "reply", "reply": message["reply"], "to": message["process"]}
+    relay.line().tell(conversation_id, {**reply, **said})
+
+
+relay.on("stop", _asked_to_stop)
+relay.on("look", _asked_to_show)

@@ -3,7 +3,7 @@
 Knows no socket, no model and no event loop.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -14,6 +14,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from learning import limits
+from learning.branches import Branches, shown_end
 from learning.citations import citations_for, titles_of
 from learning.events import Ask
 from learning.models import Chapter, Citation, Conversation, Message
@@ -23,6 +25,7 @@ from tracing import Usage
 # A running turn says every few seconds that it lives; one that has not for so long is dead.
 HEARTBEAT_SECONDS = 5.0
 DEAD_AFTER = timedelta(seconds=20)
+MOST_HISTORY = 60  # messages
 
 
 class Rejected(Exception):
@@ -35,60 +38,119 @@ class Rejected(Exception):
 
 @dataclass
 class Question:
-    """A saved question, and what its answer may stand on."""
+    """A saved question, where it stands in its conversation, and what its answer may stand on."""
 
     asked: Message
     answer: Message
     chapter: Chapter | None
     history: Sequence[Message]
     readable_chapters: frozenset[int]
+    after: UUID | None  # the turn that it follows
+    versions: Sequence[UUID]  # the turns at its place, this one included
+    questions_left: int | None
 
 
 def save_question(conversation: Conversation, ask: Ask, *, trace_id: str, model: str) -> Question:
     """Save the question and an empty running answer; raise Rejected where there is no turn to be.
 
-    The database itself holds the rules: one running turn per conversation, one turn per ask id.
+    The database itself holds the rules: one running turn per conversation, one turn per ask id, so
+    many questions a day.
     """
     course, user = conversation.course, conversation.user
-    if not ask.text:
-        raise Rejected("empty", _("Write a question first."))
-    longest = settings.TUTOR["QUESTION_CHARACTERS"]
-    if len(ask.text) > longest:
-        raise Rejected(
-            "too_long",
-            _("The question has %(length)d characters; %(longest)d is the most.")
-            % {"length": len(ask.text), "longest": longest},
-        )
-    mark_interrupted(conversation.pk)
+    _check_length(ask.text)
+    branches = Branches(conversation.pk)
+    replaced = _replaced_by(ask, branches)
+    end = shown_end(conversation, branches)
+    after = branches.before(ask.instead_of) if replaced else end
     chapters = {chapter.slug: chapter for chapter in course.chapters.visible_to(user).defer("text")}
     chapter = chapters.get(ask.chapter)
-    history = list(conversation.messages.order_by("created_at").only("role", "text", "status"))
+    asked = Message(
+        conversation=conversation,
+        role=Message.Role.USER,
+        text=ask.text,
+        ask_id=ask.id,
+        chapter=chapter,
+        reply_to_id=after,
+        instead_of_id=replaced,
+    )
+    answer = Message(
+        conversation=conversation,
+        role=Message.Role.ASSISTANT,
+        status=Message.Status.RUNNING,
+        reply_to=asked,
+        trace_id=trace_id,
+        model=model,
+        saved_at=timezone.now(),
+    )
     try:
-        with transaction.atomic():
-            asked = conversation.messages.create(
-                role=Message.Role.USER, text=ask.text, ask_id=ask.id, chapter=chapter
-            )
-            answer = conversation.messages.create(
-                role=Message.Role.ASSISTANT,
-                status=Message.Status.RUNNING,
-                reply_to=asked,
-                trace_id=trace_id,
-                model=model,
-                saved_at=timezone.now(),
-            )
-            # By query: another tab may have given it its title since this one was opened.
-            rows = Conversation.objects.filter(pk=conversation.pk)
-            rows.filter(title="").update(title=ask.text.splitlines()[0][:80])
-            rows.update(updated_at=timezone.now())
+        left = _insert(asked, answer)
     except IntegrityError:
-        raise Rejected("busy", _("The tutor is still answering your last question.")) from None
+        # The turn that is in the way may be one of a process that has died.
+        if not mark_interrupted(conversation.pk):
+            raise _busy() from None
+        try:
+            left = _insert(asked, answer)
+        except IntegrityError:
+            raise _busy() from None
+    others = branches.versions(ask.instead_of) if ask.instead_of else []
     return Question(
         asked=asked,
         answer=answer,
         chapter=chapter,
-        history=history,
+        history=_messages(branches.path(after)),
         readable_chapters=frozenset(chapter.pk for chapter in chapters.values()),
+        after=after,
+        versions=[*others, answer.pk],
+        questions_left=left,
     )
+
+
+def _check_length(text: str) -> None:
+    if not text:
+        raise Rejected("empty", _("Write a question first."))
+    longest = settings.TUTOR["QUESTION_CHARACTERS"]
+    if len(text) > longest:
+        raise Rejected(
+            "too_long",
+            _("The question has %(length)d characters; %(longest)d is the most.")
+            % {"length": len(text), "longest": longest},
+        )
+
+
+def _replaced_by(ask: Ask, branches: Branches) -> UUID | None:
+    """Return the question whose place this one takes, if it takes one."""
+    if ask.instead_of is None:
+        return None
+    replaced = branches.question_of(ask.instead_of)
+    if replaced is None:
+        raise Rejected("unknown_turn", _("This question is not there any more. Reload the page."))
+    return replaced
+
+
+def _insert(asked: Message, answer: Message) -> int | None:
+    """Save both sides of a turn, count the question, and return how many are left today."""
+    conversation = asked.conversation
+    with transaction.atomic():
+        Message.objects.bulk_create([asked, answer])
+        conversation.title = conversation.title or asked.text.splitlines()[0][:80]
+        conversation.shown = answer
+        conversation.save(update_fields=["title", "shown", "updated_at"])
+        # Last, so that a question that is rejected for another reason does not count.
+        is_allowed, left = limits.count_question(conversation.user, conversation.course)
+        if not is_allowed:
+            raise Rejected("quota", limits.used_up(conversation.course))
+    return left
+
+
+def _busy() -> Rejected:
+    return Rejected("busy", _("The tutor is still answering your last question."))
+
+
+def _messages(path: Sequence[UUID]) -> list[Message]:
+    """Return the last messages of a path, oldest first; more than any prompt can hold."""
+    newest = path[-MOST_HISTORY:]
+    found = Message.objects.only("role", "text", "status").in_bulk(newest)
+    return [found[pk] for pk in newest if pk in found]
 
 
 def answer_to(conversation_id: UUID, ask_id: str) -> Message | None:
@@ -96,8 +158,19 @@ def answer_to(conversation_id: UUID, ask_id: str) -> Message | None:
     return _answers(conversation_id).filter(reply_to__ask_id=ask_id).first()
 
 
-def latest_answer(conversation_id: UUID) -> Message | None:
-    return _answers(conversation_id).order_by("-created_at").first()
+def newest_answer(conversation_id: UUID) -> Message | None:
+    """The answer that runs, or the last one of the path that is shown."""
+    conversation = Conversation.objects.filter(pk=conversation_id).only("shown").first()
+    if conversation is None:
+        return None
+    end = shown_end(conversation, Branches(conversation_id))
+    return _answers(conversation_id).filter(pk=end).first()
+
+
+def place_of(answer: Message) -> tuple[UUID | None, list[UUID]]:
+    """Return the turn that an answer's turn follows, and the turns at its place."""
+    branches = Branches(answer.conversation_id)
+    return branches.before(answer.pk), branches.versions(answer.pk)
 
 
 def _answers(conversation_id: UUID) -> QuerySet[Message]:
@@ -136,14 +209,23 @@ def save_citations(
     )
     if is_weak:
         Message.objects.filter(pk=answer.pk).update(is_weakly_sourced=True)
+    for citation in citations:
+        citation.url  # noqa: B018 - reckoned and kept here, not on the event loop
     return citations
 
 
-def save_partial(answer_id: UUID, text: str) -> None:
-    """Save what was said so far, and that the turn lives."""
-    Message.objects.filter(pk=answer_id, status=Message.Status.RUNNING).update(
-        text=text, saved_at=timezone.now()
-    )
+def running_answer(conversation_id: UUID) -> UUID | None:
+    running = Message.objects.filter(conversation_id=conversation_id, status=Message.Status.RUNNING)
+    return running.values_list("pk", flat=True).first()
+
+
+def save_partials(texts: Mapping[UUID, str]) -> None:
+    """Save what answers say so far, and that their turns live; all of them, or none."""
+    running = Message.objects.filter(status=Message.Status.RUNNING)
+    now = timezone.now()
+    with transaction.atomic():
+        for answer_id, text in texts.items():
+            running.filter(pk=answer_id).update(text=text, saved_at=now)
 
 
 def save_answer(
@@ -151,6 +233,7 @@ def save_answer(
     text: str,
     *,
     status: Message.Status,
+    model: str,
     usage: Usage | None,
     error: str,
     cited: Collection[int],
@@ -164,14 +247,21 @@ def save_answer(
         is_there = Message.objects.filter(pk=answer_id).update(
             text=text,
             status=status,
+            model=model,
             error=error[:300],
             input_tokens=usage.input if usage else None,
             output_tokens=usage.output if usage else None,
             finished_at=now,
             saved_at=now,
         )
-        Citation.objects.filter(message_id=answer_id, number__in=cited).update(is_cited=True)
+        if cited:
+            Citation.objects.filter(message_id=answer_id, number__in=cited).update(is_cited=True)
     return bool(is_there)
+
+
+def give_question_back(question: Question, conversation: Conversation) -> None:
+    """Let a question that got no word of an answer not count."""
+    limits.give_back(conversation.user, conversation.course, question.asked.created_at)
 
 
 def mark_interrupted(conversation_id: UUID | None = None) -> int:
@@ -181,4 +271,6 @@ def mark_interrupted(conversation_id: UUID | None = None) -> int:
     )
     if conversation_id is not None:
         running = running.filter(conversation_id=conversation_id)
+    if not running.exists():
+        return 0  # reading waits for nobody, and writing does, on SQLite
     return running.update(status=Message.Status.INTERRUPTED, finished_at=timezone.now())

@@ -1,7 +1,8 @@
 """Answer one question in a conversation: search, prompt, stream, save.
 
-Knows nothing of websockets: events go to `emit`, an async callable. Whatever way a turn ends —
-done, stopped, failed, the server told to go — what was said so far is saved and traced.
+Knows nothing of websockets: events go to `emit`, a function that takes them and does not wait.
+Whatever way a turn ends — done, stopped, failed, the server told to go — what was said so far is
+saved and traced.
 
 Never yields: it pushes events, so no context variable of a span can leak out of a generator.
 """
@@ -9,34 +10,34 @@ Never yields: it pushes events, so no context variable of a span can leak out of
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Collection
 from contextlib import aclosing, suppress
+from functools import partial
 from uuid import UUID
 
-from channels.db import database_sync_to_async
 from django.conf import settings
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from learning import events
 from learning.events import Ask, Event
-from learning.llm.base import ChatMessage, get_chat_model
+from learning.llm import availability, endings
+from learning.llm.base import ChatMessage, ChatModel, StreamChunk, get_chat_model
 from learning.llm.errors import AnswerCutOff, ChatModelError
 from learning.models import Citation, Conversation, Message
 from learning.prompts import build_messages, history_count, passage_count
-from learning.rendering import AnswerRenderer
+from learning.rendering import addresses_in
 from learning.turns import rows
+from learning.turns.places import NoPlace, places
+from learning.turns.reading import read
 from learning.turns.rows import Question
+from learning.turns.showing import Emit, Showing
+from rag import database
 from rag.errors import RetrievalError
 from rag.search import SearchResult, search
-from tracing import Status, Usage, generation, pseudonym, trace
+from tracing import Status, Usage, generation, pseudonym, span, trace
+from tracing.observations import Generation
 
 logger = logging.getLogger(__name__)
-
-FRAME_SECONDS = 0.04  # text is sent at once, then at most this often
-SAVE_SECONDS = 1.0
-
-Emit = Callable[[Event], Awaitable[None]]
 
 
 class Turn:
@@ -57,58 +58,73 @@ class Turn:
             capture_content=conversation.user.allows_tracing,
         )
         self.id = ""  # of the assistant's Message, once it is saved
-        self.text = ""
+        self.question: Question | None = None
         self.status = Message.Status.RUNNING
-        self.error = ""
+        self.error = ""  # in words for the student
         self.usage: Usage | None = None
         self.citations: list[Citation] = []
         self.is_weak = False
-        self.renderer = AnswerRenderer()
-        self.ended_by_server = False
         self.task: asyncio.Task | None = None
-        self._shown = 0  # how much of the text the tabs have
-        self._news = asyncio.Event()
-        self._said_all = asyncio.Event()
+        self._showing = Showing(emit)
+        self._ended_by_server = False
 
-    async def save_question(self) -> Question:
+    @property
+    def text(self) -> str:
+        """What was said so far."""
+        return self._showing.text
+
+    async def save_question(self) -> None:
         """Save the question and the empty answer; raises Rejected, and then nothing is traced."""
-        question = await database_sync_to_async(rows.save_question)(
-            self.conversation, self.ask, trace_id=self.trace.id, model=self.model.name
+        self.question = await database.run(
+            rows.save_question,
+            self.conversation,
+            self.ask,
+            trace_id=self.trace.id,
+            model=self.model.name,
         )
-        self.id = str(question.answer.pk)
-        self.trace.input["chapter_id"] = question.chapter.pk if question.chapter else None
-        return question
+        self.id = self._showing.turn_id = str(self.question.answer.pk)
+        chapter = self.question.chapter
+        self.trace.input["chapter_id"] = chapter.pk if chapter else None
+        if self.ask.instead_of:
+            self.trace.metadata["instead_of"] = str(self.ask.instead_of)
 
-    async def run(self, question: Question) -> None:
+    async def run(self) -> None:
         """Answer the saved question, and say how it ended."""
-        with suppress(
-            asyncio.CancelledError
-        ):  # recorded by then; this is the task's outermost frame
-            await self._run_traced(question)
-        await self.emit(
-            events.finished(self.id, self.status, self.text, self.usage, message=self.error)
+        began = time.monotonic()
+        # A cancel is recorded by then, and this is the task's outermost frame.
+        with suppress(asyncio.CancelledError):
+            await self._run_traced()
+        self.emit(events.finished(self.id, self.status, self.text, self.usage, self.error))
+        logger.info(
+            "turn ended: %s",
+            self.status,
+            extra={
+                "trace_id": self.trace.id,
+                "conversation": str(self.conversation.pk),
+                "seconds": round(time.monotonic() - began, 3),
+                "tokens": self.usage.total if self.usage else None,
+            },
         )
 
-    async def _run_traced(self, question: Question) -> None:
+    async def _run_traced(self) -> None:
         async with self.trace as traced:
-            saving = asyncio.create_task(self._keep_saving())
             try:
-                await self.emit(events.started(self.id, self.ask.id, self.ask.text))
-                async with asyncio.timeout(settings.TUTOR["ANSWER_SECONDS"]):
-                    found = await self._retrieve(question)
-                    try:
-                        await self._answer(self._prompt(question, found), found)
-                    finally:
-                        traced.metadata["cited"] = _marks(found, self.renderer.cited)
+                self.emit(self._started())
+                await self._take_place()
+                try:
+                    async with asyncio.timeout(settings.TUTOR["ANSWER_SECONDS"]):
+                        await self._answer(await self._retrieve())
+                finally:
+                    places.give_back()
                 self.status = Message.Status.COMPLETE
             except asyncio.CancelledError:
-                if self.ended_by_server:
+                if self._ended_by_server:
                     self.status = Message.Status.INTERRUPTED
                     traced.status, traced.status_message = Status.INTERRUPTED, "the server ended"
                 else:
                     self.status = Message.Status.STOPPED
                 raise
-            except (ChatModelError, RetrievalError) as error:
+            except (ChatModelError, RetrievalError, NoPlace) as error:
                 self._fail(error, str(error.shown_to_user))
             except TimeoutError as error:
                 self._fail(error, str(AnswerCutOff.shown_to_user))
@@ -116,7 +132,6 @@ class Turn:
                 logger.exception("a turn failed")
                 self._fail(error, _("The tutor could not answer. Please try again."))
             finally:
-                saving.cancel()
                 traced.output = {
                     "response": self.text,
                     "response_length": len(self.text),
@@ -125,14 +140,89 @@ class Turn:
                 }
                 await _to_the_end(self._save_answer())
 
-    def _prompt(self, question: Question, found: SearchResult) -> list[ChatMessage]:
+    async def _take_place(self) -> None:
+        if places.is_free():
+            await places.take(self._tell_place)
+            return
+        with span("queue", input={"ahead": places.waiting}):
+            await places.take_in_time(self._tell_place)
+
+    def _tell_place(self, ahead: int) -> None:
+        self.emit(events.queued(self.id, ahead))
+
+    async def _retrieve(self) -> SearchResult:
+        found = await search(
+            self.ask.text,
+            collection=self.conversation.course.slug,
+            keys={str(chapter) for chapter in self.question.readable_chapters},
+            limit=settings.TUTOR["PASSAGES"],
+        )
+        self.is_weak = found.is_weak
+        self.citations = await database.run(
+            rows.save_citations, self.question.answer, found.passages, is_weak=found.is_weak
+        )
+        self._showing.stands_on(
+            {c.number: c.url for c in self.citations}, addresses_in(c.quote for c in self.citations)
+        )
+        self.emit(events.sources(self.id, self.citations, is_weak=found.is_weak))
+        return found
+
+    async def _answer(self, found: SearchResult) -> None:
+        """Let a model answer; one that fails before its first word leaves it to the next."""
+        try:
+            models = availability.models_to_ask()
+            for self.model in models:
+                try:
+                    await self._ask(self.model, found)
+                    return
+                except ChatModelError as error:
+                    availability.failed(self.model, error)
+                    is_over = self.text or not error.another_may_answer
+                    if is_over or self.model is models[-1]:
+                        raise
+        finally:
+            self._showing.end()
+            self.trace.metadata["cited"] = _marks(found, self._showing.cited)
+
+    async def _ask(self, model: ChatModel, found: SearchResult) -> None:
+        messages = self._prompt(model, found)
+        with generation("llm_call", model=model.name, input=messages) as answer:
+            try:
+                async with aclosing(model.stream(messages, passages=found.passages)) as stream:
+                    await read(stream, partial(self._take, answer))
+            finally:
+                # A call that nothing came back from is billed by nobody.
+                if answer.usage is None and self.text:
+                    answer.usage = model.estimate_usage(messages, self.text)
+                answer.output = self.text
+                self.usage = answer.usage
+
+    def _take(self, answer: Generation, chunk: StreamChunk) -> None:
+        if chunk.text:
+            if not self.text:
+                availability.answered(self.model)
+            answer.chunk_received()
+            self._say(chunk.text)
+        if chunk.usage is not None:
+            answer.usage = chunk.usage
+        if chunk.finish_reason:
+            answer.metadata["finish_reason"] = chunk.finish_reason
+            self.error = endings.note(chunk.finish_reason)
+
+    def _say(self, text: str) -> None:
+        self._showing.say(text)
+        if len(self.text) > settings.TUTOR["ANSWER_CHARACTERS"]:
+            raise AnswerCutOff("the model does not come to an end")
+
+    def _prompt(self, model: ChatModel, found: SearchResult) -> list[ChatMessage]:
+        question = self.question
         messages = build_messages(
             course_title=self.conversation.course.title,
             chapter_title=question.chapter.title if question.chapter else None,
             question=self.ask.text,
             passages=found.passages,
             history=question.history,
-            model=self.model,
+            model=model,
             is_weak=found.is_weak,
         )
         self.trace.metadata["given"] = _marks(found, range(1, passage_count(messages) + 1))
@@ -144,113 +234,46 @@ class Turn:
         }
         return messages
 
-    async def _retrieve(self, question: Question) -> SearchResult:
-        found = await search(
-            self.ask.text,
-            collection=self.conversation.course.slug,
-            keys={str(chapter) for chapter in question.readable_chapters},
-            limit=settings.TUTOR["PASSAGES"],
-        )
-        self.is_weak = found.is_weak
-        self.citations = await database_sync_to_async(rows.save_citations)(
-            question.answer, found.passages, is_weak=found.is_weak
-        )
-        self.renderer = AnswerRenderer({c.number: c.url for c in self.citations})
-        await self.emit(events.sources(self.id, self.citations, is_weak=found.is_weak))
-        return found
+    # --- How it ends -------------------------------------------------------------------------
 
-    async def _answer(self, messages: list[ChatMessage], found: SearchResult) -> None:
-        """Stream the answer; the frames go out beside it at their own pace."""
-        showing = asyncio.create_task(self._show())
-        try:
-            with generation("llm_call", model=self.model.name, input=messages) as answer:
-                try:
-                    async with aclosing(
-                        self.model.stream(messages, passages=found.passages)
-                    ) as stream:
-                        async for chunk in stream:
-                            if chunk.text:
-                                answer.chunk_received()
-                                self._say(chunk.text)
-                            if chunk.usage is not None:
-                                answer.usage = chunk.usage
-                            if chunk.finish_reason:
-                                answer.metadata["finish_reason"] = chunk.finish_reason
-                finally:
-                    # A call that nothing came back from is billed by nobody.
-                    if answer.usage is None and self.text:
-                        answer.usage = self.model.estimate_usage(messages, self.text)
-                    answer.output = self.text
-                    self.usage = answer.usage
-        finally:
-            self._said_all.set()
-            self._news.set()
-            # Not cancelled: a frame that is half on its way to the tabs arrives.
-            await showing
+    def stop(self) -> None:
+        """End it: the student wants no more of it."""
+        # Once only, and not while it is being saved: a cancel would end the saving.
+        if self.status is Message.Status.RUNNING and self.task and not self.task.cancelling():
+            self.task.cancel()
 
-    def _say(self, text: str) -> None:
-        self.text += text
-        self._news.set()
-        if len(self.text) > settings.TUTOR["ANSWER_CHARACTERS"]:
-            raise AnswerCutOff("the model does not come to an end")
+    def nobody_is_there(self) -> None:
+        """End it: nobody has had the conversation open for long."""
+        self.error = _("It was stopped because nobody had this page open any more.")
+        self.stop()
 
-    async def _show(self) -> None:
-        """Send what is new: the first words at once, then gathered into frames."""
-        while not self._said_all.is_set():
-            await self._news.wait()
-            self._news.clear()
-            began = time.perf_counter()
-            await self._show_what_is_new()
-            # A long table or list is rendered whole for each frame: what takes long comes seldom,
-            # and other students' frames have the loop in between.
-            pause = max(FRAME_SECONDS, 8 * (time.perf_counter() - began))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._said_all.wait(), pause)
-        await self._show_what_is_new()
+    def server_ends(self) -> None:
+        """End it: this process goes."""
+        self._ended_by_server = True
+        self.stop()
 
-    async def _show_what_is_new(self) -> None:
-        at, text = self._shown, self.text
-        if at == len(text):
-            return
-        self._shown = len(text)
-        try:
-            changed = self.renderer.feed(text)
-        except Exception:
-            # How it looks must not decide whether the answer arrives.
-            logger.exception("an answer could not be rendered")
-            changed = [(len(self.renderer.blocks), format_html("<p>{}</p>", text[at:]))]
-        await self.emit(events.delta(self.id, at, text[at:], changed))
-
-    async def _keep_saving(self) -> None:
-        """Save the text as it grows, and at least the fact that the turn lives."""
-        saved_text, saved_at = "", time.monotonic()
-        while True:
-            await asyncio.sleep(SAVE_SECONDS)
-            is_silent = time.monotonic() - saved_at >= rows.HEARTBEAT_SECONDS
-            if self.text != saved_text or is_silent:
-                text = self.text
-                try:
-                    await database_sync_to_async(rows.save_partial)(UUID(self.id), text)
-                except Exception:
-                    # The database is away for a moment: the answer goes on, the next second saves.
-                    logger.warning("a partial answer could not be saved", exc_info=True)
-                else:
-                    saved_text, saved_at = text, time.monotonic()
+    def _fail(self, error: Exception, shown: str) -> None:
+        self.trace.fail(error)
+        self.status, self.error = Message.Status.FAILED, shown
 
     async def _save_answer(self) -> None:
         for pause in (0.2, 1.0, None):
             try:
-                is_there = await database_sync_to_async(rows.save_answer)(
+                is_there = await database.run(
+                    rows.save_answer,
                     UUID(self.id),
                     self.text,
                     status=self.status,
+                    model=self.model.name,
                     usage=self.usage,
                     error=self.error,
-                    cited=self.renderer.cited,
+                    cited=self._showing.cited,
                 )
                 if not is_there:
                     # Deleted while it was answered: no word of it may be left, in the trace too.
                     self.trace.capture_content = False
+                elif self.status is Message.Status.FAILED and not self.text:
+                    await database.run(rows.give_question_back, self.question, self.conversation)
                 return
             except Exception:
                 if pause is None:
@@ -259,25 +282,36 @@ class Turn:
                     return
                 await asyncio.sleep(pause)
 
-    def _fail(self, error: Exception, shown: str) -> None:
-        self.trace.fail(error)
-        self.status, self.error = Message.Status.FAILED, shown
+    # --- What tabs are told ------------------------------------------------------------------
+
+    def _started(self) -> Event:
+        return events.started(
+            self.id,
+            self.ask.id,
+            self.ask.text,
+            after=self.question.after,
+            versions=self.question.versions,
+            left=self.question.questions_left,
+        )
 
     def snapshot(self) -> Event:
-        # What the tabs have, not what the model has said: the next delta begins where this ends.
+        """What the tabs have, for one that comes now; the next frame joins it."""
         return events.snapshot(
             self.id,
             self.status,
-            self.text[: self._shown],
-            enumerate(self.renderer.blocks),
+            self._showing.shown_text,
+            self._showing.snapshot_blocks(),
             self.citations,
             ask_id=self.ask.id,
+            question=self.ask.text,
+            after=self.question.after,
+            versions=self.question.versions,
             is_weak=self.is_weak,
             message=self.error,
         )
 
 
-def _marks(found: SearchResult, numbers: Iterable[int]) -> list[dict[str, int]]:
+def _marks(found: SearchResult, numbers: Collection[int]) -> list[dict[str, int]]:
     """Name passages for the trace: the mark [n] each has in prompt and answer, and its chunk."""
     return [{"n": n, "id": found.passages[n - 1].chunk_id} for n in sorted(numbers)]
 

@@ -1,4 +1,4 @@
-"""Signing up, logging in, and what is kept of a person. Logging out is Django's own view."""
+"""Signing up and in, the password, what is kept of a person. Logging out is Django's view."""
 
 from django.contrib import messages
 from django.contrib.auth import login
@@ -36,6 +36,17 @@ class SignUpView(auth_views.RedirectURLMixin, FormView):
 
     def get_context_data(self, **kwargs):
         return super().get_context_data(**kwargs, next=self.get_redirect_url())
+
+
+class PasswordView(auth_views.PasswordChangeView):
+    """Change one's own password; it ends the sessions in all other browsers."""
+
+    template_name = "learning/password.html"
+    success_url = reverse_lazy("privacy")
+
+    def form_valid(self, form):
+        messages.success(self.request, _("Your password is changed."))
+        return super().form_valid(form)
 
 
 class PrivacyView(LoginRequiredMixin, UpdateView):

@@ -1,5 +1,11 @@
 """Starting a conversation, and reading it; the talking itself goes through the websocket."""
 
+import uuid
+from collections.abc import Sequence
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.contrib import messages as notices
 from django.contrib.auth.decorators import login_required
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
@@ -10,10 +16,14 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from learning import branches as branching
+from learning.branches import Branches, shown_end
 from learning.citations import citations_for
+from learning.limits import questions_left
+from learning.llm import availability
 from learning.llm.base import get_chat_model
 from learning.models import Chapter, Conversation, Course, Message
-from learning.rendering import render_blocks, render_quote
+from learning.rendering import addresses_in, render_blocks, render_quote
 from learning.views.access import login_first, turned_away, visible_chapter, visible_course
 
 NEWEST_MESSAGES = 60  # thirty turns; the others are a click away
@@ -83,6 +93,30 @@ def delete(request, conversation_id):
     return redirect("home")
 
 
+@require_POST
+@login_required
+def show(request, conversation_id):
+    """Show the branch of a conversation that holds a turn: `turn` is one of its versions."""
+    mine = request.user.conversations.select_related("course")
+    conversation = get_object_or_404(mine, pk=conversation_id)
+    if not conversation.course.is_read_by(request.user):
+        raise Http404
+    try:
+        turn = uuid.UUID(request.POST.get("turn", ""))
+    except ValueError:
+        raise Http404 from None
+    if conversation.messages.filter(status=Message.Status.RUNNING).exists():
+        notices.info(request, _("Please wait until the answer is written."))
+    elif branching.show(conversation, turn):
+        # Here, not above: turns bring search along, and most pages do without.
+        from learning import turns
+
+        async_to_sync(turns.changed)(conversation.pk)
+    else:
+        raise Http404
+    return redirect(conversation)
+
+
 def conversations_of(user, course: Course) -> QuerySet[Conversation]:
     """Return a student's conversations in which something was asked, newest first."""
     return all_conversations_of(user).filter(course=course)
@@ -106,23 +140,25 @@ def chat_context(
 
     Of a long conversation it shows the newest turns, unless the page `has_all`.
     """
-    messages, earlier_url = [], ""
+    entries, earlier_url = [], ""
     if conversation:
-        newest_first = conversation.messages.order_by("-created_at").prefetch_related(
-            Prefetch("citations", citations_for(request.user))
-        )
-        messages = list(newest_first if has_all else newest_first[: NEWEST_MESSAGES + 1])
-        if not has_all and len(messages) > NEWEST_MESSAGES:
-            messages.pop()
+        branches = Branches(conversation.pk)
+        path = branches.path(shown_end(conversation, branches))
+        if not has_all and len(path) > NEWEST_MESSAGES:
+            path = path[-NEWEST_MESSAGES:]
             earlier_url = f"{conversation.get_absolute_url()}?all=1"
+        entries = _entries(path, branches, request.user)
     return {
         "conversation": conversation,
         "socket": socket_path(conversation) if conversation else "",
         "start_url": reverse("conversation_start", args=[course.slug]),
         "chat_chapter": chapter,
-        "entries": [_entry(message) for message in reversed(messages)],
+        "entries": entries,
         "earlier_url": earlier_url,
         "tutor": get_chat_model(),
+        "notice": availability.notice(),
+        "left": questions_left(request.user, course) if request.user.is_authenticated else None,
+        "longest_question": settings.TUTOR["QUESTION_CHARACTERS"],
     }
 
 
@@ -130,17 +166,27 @@ def socket_path(conversation: Conversation) -> str:
     return f"/ws/conversations/{conversation.pk}/"
 
 
-def _entry(message: Message) -> dict:
-    """Return a message with its text as blocks of HTML and with its sources."""
+def _entries(path: Sequence[UUID], branches: Branches, reader) -> list[dict]:
+    messages = Message.objects.prefetch_related(Prefetch("citations", citations_for(reader)))
+    found = messages.in_bulk(path)
+    return [_entry(found[pk], branches) for pk in path if pk in found]
+
+
+def _entry(message: Message, branches: Branches) -> dict:
+    """Return a message with its text as blocks of HTML, its sources, and its other versions."""
     if message.role != Message.Role.ASSISTANT:
         return {"message": message}
+    versions = branches.versions(message.pk)
     citations = list(message.citations.all())
-    addresses = {citation.number: citation.url for citation in citations}
+    cited = {citation.number: citation.url for citation in citations}
+    quoted = addresses_in(citation.quote for citation in citations)
     return {
         "message": message,
         "is_answer": True,
+        "versions": versions if len(versions) > 1 else (),
+        "version": versions.index(message.pk) + 1,
         # What `render_blocks` returns went through the sanitizer.
-        "blocks": [mark_safe(html) for html in render_blocks(message.text, addresses)],  # noqa: S308
+        "blocks": [mark_safe(html) for html in render_blocks(message.text, cited, quoted)],  # noqa: S308
         "sources": [
             {
                 "number": citation.number,

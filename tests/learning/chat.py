@@ -11,6 +11,13 @@ from config.asgi import application
 PATIENCE_SECONDS = 5.0
 
 
+def browser_of(user) -> Client:
+    """A browser in which this user is logged in, for the pages beside the chat."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
 class Tab:
     """One websocket. `text` is what a reader of the deltas has, joined by their offsets."""
 
@@ -20,6 +27,7 @@ class Tab:
         self.origin = origin
         self.text = ""
         self.seen: list[dict] = []
+        self._session = ""
 
     async def open(self) -> "Tab":
         """Connect, and take the `ready` frame into `ready`."""
@@ -32,14 +40,17 @@ class Tab:
     async def connect(self) -> bool:
         headers = [(b"origin", self.origin.encode()), (b"host", b"testserver")]
         if self.user is not None:
-            headers.append((b"cookie", (await sync_to_async(self._cookie)()).encode()))
+            headers.append((b"cookie", (await self.cookie()).encode()))
         self.socket = WebsocketCommunicator(application, self.path, headers=headers)
         connected, _ = await self.socket.connect(timeout=PATIENCE_SECONDS)
         return connected
 
-    def _cookie(self) -> str:
-        client = Client()
-        client.force_login(self.user, backend="django.contrib.auth.backends.ModelBackend")
+    async def cookie(self) -> str:
+        self._session = self._session or await sync_to_async(self._log_in)()
+        return self._session
+
+    def _log_in(self) -> str:
+        client = browser_of(self.user)
         return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
     async def ask(self, text: str, *, id: str = "ask-1", **fields) -> None:

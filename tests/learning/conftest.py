@@ -3,10 +3,19 @@
 import pytest
 import pytest_asyncio
 
-from learning.llm.base import get_chat_model
+from learning.llm.availability import get_availability
+from learning.llm.base import get_chat_model, get_fallback_model
 from learning.models import Conversation
+from rag import database
 from rag.indexing import reindex
 from tests.learning.chat import Tab
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database_threads(django_db_setup):
+    """A database that is still in use cannot be removed at the end."""
+    yield
+    database.close_connections()
 
 
 @pytest.fixture
@@ -18,9 +27,14 @@ def chat_model(openai_server, settings):
         "BASE_URL": openai_server.url,
         "API_KEY": "sk-test-0123456789abcdef",
     }
-    get_chat_model.cache_clear()
+    _forget_models()
     yield openai_server
-    get_chat_model.cache_clear()
+    _forget_models()
+
+
+def _forget_models() -> None:
+    for getter in (get_chat_model, get_fallback_model, get_availability):
+        getter.cache_clear()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Signing up, logging in, logging out."""
 
 import pytest
+from django.test import Client
 
 from learning.models import User
 
@@ -73,3 +74,20 @@ def test_the_language_can_be_changed(client):
     client.post("/i18n/setlang/", {"language": "zh-hans", "next": "/"})
 
     assert '<html lang="zh-Hans">' in client.get("/").content.decode()
+
+
+def test_a_new_password_ends_the_other_sessions_and_not_this_one(client, alice):
+    elsewhere = Client()
+    for browser in (client, elsewhere):
+        browser.post("/accounts/login/", {"username": "alice", "password": "alice"})
+    new = {"new_password1": "chloroplast-9", "new_password2": "chloroplast-9"}
+
+    wrong = client.post("/accounts/password/", {"old_password": "bob", **new})
+    changed = client.post("/accounts/password/", {"old_password": "alice", **new})
+
+    assert wrong.context["form"].errors["old_password"]
+    assert changed.url == "/accounts/privacy/"
+    assert client.get("/").context["user"] == alice
+    assert not elsewhere.get("/").context["user"].is_authenticated
+    alice.refresh_from_db()
+    assert alice.check_password("chloroplast-9")

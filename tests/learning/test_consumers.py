@@ -6,6 +6,7 @@ from django.contrib.sessions.models import Session
 from learning import tabs
 from learning.models import Conversation, Enrolment
 from tests.learning.chat import Tab
+from tests.servers.openai_script import WAIT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,9 +82,9 @@ async def test_a_fault_in_a_tab_does_not_leave_it_among_the_open_ones(conversati
     tab = await Tab(conversation.pk, alice).open()
     assert tabs._tabs[conversation.pk]
 
-    # A message type that no consumer knows: Channels ends the application with an error.
-    tab.socket.input_queue.put_nowait({"type": "no.such.handler"})
-    with pytest.raises(ValueError, match=r"no\.such\.handler"):
+    # What no server sends: it ends the application with an error.
+    tab.socket.input_queue.put_nowait({"type": "websocket.receive", "text": 7})
+    with pytest.raises(TypeError):
         await tab.socket.wait()
 
     assert conversation.pk not in tabs._tabs
@@ -96,6 +97,24 @@ async def test_who_leaves_the_course_with_the_chat_open_cannot_ask(tab, alice, c
 
     assert (await tab.receive())["code"] == "not_enrolled"
     assert chat_model.requests == []
+
+
+@pytest.mark.parametrize("reason", ["left the course", "was switched off"])
+async def test_who_may_not_read_any_more_hears_no_more_of_a_running_answer(
+    tab, conversation, alice, chat_model, reason
+):
+    chat_model.answers("Light ", WAIT)
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.delta")
+
+    if reason == "left the course":
+        await Enrolment.objects.filter(user=alice).adelete()
+    else:
+        alice.is_active = False
+        await alice.asave()
+
+    assert await tab.close_code_after_frames() == 4404
+    chat_model.last.wait_until_closed()
 
 
 async def test_two_students_never_see_each_others_frames(tab, indexed, bob, chat_model):
@@ -160,3 +179,9 @@ async def test_a_bad_frame_is_answered_in_words_and_the_socket_lives(tab, frame,
 async def test_bytes_are_a_bad_frame(tab):
     await tab.socket.send_to(bytes_data=b"\x00\x01")
     assert (await tab.receive())["code"] == "bad_frame"
+
+
+async def test_a_socket_on_an_address_that_is_none_is_refused(alice):
+    tab = Tab("nowhere", alice)
+    tab.path = "/ws/elsewhere/"
+    assert not await tab.connect()

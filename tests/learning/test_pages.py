@@ -352,15 +352,15 @@ def test_history_is_rendered_with_its_sources(as_alice, conversation):
 
 
 @pytest.mark.parametrize("published_at", [None, timezone.now() + timedelta(days=1)])
-def test_what_was_quoted_stays_but_no_link_leads_to_a_chapter_that_was_taken_back(
+def test_what_was_quoted_goes_with_a_chapter_that_was_taken_back(
     as_alice, conversation, published_at
 ):
     Chapter.objects.filter(slug="photosynthesis").update(published_at=published_at)
 
     page = text_of(as_alice.get(f"/conversations/{conversation.pk}/"))
 
-    assert "Photosynthesis › What it is" in page
-    assert "Photosynthesis is the process" in page
+    assert "not open any more" in page
+    assert "Photosynthesis is the process" not in page
     assert '<a class="cite" data-n="1"' in page
     assert CHAPTER not in page
     assert 'data-chapter=""' in page

@@ -6,12 +6,11 @@ import json
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection, transaction
-from django.test import Client
 from django_tasks_db.models import DBTaskResult
 
 from learning import privacy, tasks
 from learning.models import Conversation, Enrolment, User
-from tests.learning.chat import Tab
+from tests.learning.chat import Tab, browser_of
 from tests.servers.openai_script import WAIT
 from tracing import generation, outbox, pseudonym, trace
 from tracing.exporters.langfuse import LangfuseExporter
@@ -20,12 +19,6 @@ from tracing.models import ContentState, ObservationRecord, TraceRecord
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGE = "/accounts/privacy/"
-
-
-def browser_of(user) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def page_of(user) -> str:
@@ -394,7 +387,8 @@ async def test_a_deletion_that_is_rolled_back_stops_no_answer(tab, conversation,
 
     chat_model.answers("Light into ", "sugar.", WAIT)
     await tab.ask("What is photosynthesis?")
-    while tab.text != "Light into sugar.":
+    # The HTML of the last words comes somewhat behind them.
+    while tab.text != "Light into sugar." or not tab.seen[-1]["blocks"]:
         await tab.until("turn.delta")
     await sync_to_async(begin_and_give_up)()
 

@@ -1,13 +1,16 @@
 """A turn, seen from a browser tab: real socket protocol, real provider over HTTP, real rows."""
 
 import asyncio
+import threading
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.management import call_command
 
 from learning import turns
 from learning.models import Message
 from learning.turns import rows
+from rag import database
 from tests.learning.chat import Tab
 from tests.servers.openai_script import CUT, WAIT
 from tracing import Status
@@ -160,6 +163,29 @@ async def test_a_course_without_an_index_is_answered_in_words(tab, indexed, chat
     assert finished["status"] == "failed"
     assert finished["message"] == "This course is not searchable yet. Please try again later."
     assert traces.last.status is Status.ERROR
+
+
+async def test_a_call_that_blocks_the_thread_that_django_shares_holds_no_chat_up(
+    conversation, alice, chat_model
+):
+    chat_model.answers("Light ", "into sugar.")
+    tab = Tab(conversation.pk, alice)
+    await tab.cookie()
+    may_end = threading.Event()
+    blocking = asyncio.create_task(sync_to_async(may_end.wait)())
+    blocking_ours = asyncio.create_task(database.run(may_end.wait))
+    await asyncio.sleep(0)  # both are on their way
+
+    try:
+        await tab.open()
+        await tab.ask("What is photosynthesis?")
+        await tab.until("turn.finished")
+        assert tab.text == "Light into sugar."
+        assert not blocking.done() and not blocking_ours.done()
+    finally:
+        may_end.set()
+        await asyncio.gather(blocking, blocking_ours)
+    await tab.close()
 
 
 async def test_only_one_turn_runs_in_a_conversation(tab, conversation, chat_model):

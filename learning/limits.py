@@ -1,0 +1,64 @@
+"""How many questions a student may ask in a course on one day.
+
+Counted in a row of its own, so that deleting a conversation gives no question back. One day is a
+day of settings.TIME_ZONE.
+"""
+
+from datetime import date, datetime, time, timedelta
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from learning.models import Course, QuestionCount, User
+
+
+def limit_of(course: Course) -> int | None:
+    """Return how many a student may ask on one day; None: as many as they like."""
+    own = course.questions_per_day
+    return (settings.TUTOR["QUESTIONS_PER_DAY"] if own is None else own) or None
+
+
+def questions_left(user: User, course: Course) -> int | None:
+    """Return how many a student may still ask today; None: as many as they like."""
+    limit = limit_of(course)
+    if limit is None:
+        return None
+    asked = _counts(user, course).values_list("asked", flat=True).first() or 0
+    return max(0, limit - asked)
+
+
+def count_question(user: User, course: Course) -> tuple[bool, int | None]:
+    """Count one more question; return whether it is within the limit, and how many are left."""
+    limit = limit_of(course)
+    if limit is None:
+        return True, None
+    QuestionCount.objects.get_or_create(user=user, course=course, day=timezone.localdate())
+    is_allowed = bool(_counts(user, course).filter(asked__lt=limit).update(asked=F("asked") + 1))
+    return is_allowed, questions_left(user, course)
+
+
+def give_back(user: User, course: Course, asked_at: datetime) -> None:
+    """Take back the count of a question that was not answered with a single word."""
+    day = timezone.localdate(asked_at)
+    _counts(user, course, day).filter(asked__gt=0).update(asked=F("asked") - 1)
+
+
+def used_up(course: Course) -> str:
+    """Say to a student that today's questions are used up, and when there are new ones."""
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    midnight = timezone.make_aware(datetime.combine(tomorrow, time.min))
+    return _(
+        "You have asked the %(limit)d questions that this course allows on one day. You can ask "
+        "again from %(when)s on."
+    ) % {
+        "limit": limit_of(course),
+        "when": date_format(timezone.localtime(midnight), "DATETIME_FORMAT")
+        + f" {timezone.localtime(midnight).tzname()}",
+    }
+
+
+def _counts(user: User, course: Course, day: date | None = None):
+    return QuestionCount.objects.filter(user=user, course=course, day=day or timezone.localdate())

@@ -1,0 +1,113 @@
+"""An answer as its tabs see it while it grows: frames of text, and its HTML somewhat behind.
+
+The first words go out at once. After that text is gathered into a frame each 40 ms; the HTML of a
+block comes a few times a second, and the seldomer the longer it is: a phone on a bad network must
+not be sent a long table twenty-five times a second, and rendering it must leave the event loop to
+other students. A tab shows the bare text until its HTML is there.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Set
+
+from django.utils.html import format_html
+
+from learning import events
+from learning.events import Event
+from learning.rendering import AnswerRenderer, render_blocks
+
+logger = logging.getLogger(__name__)
+
+FRAME_SECONDS = 0.04
+HTML_SECONDS = 0.12
+HTML_BYTES_PER_SECOND = 40_000
+# Of the event loop's time an answer may take an eighth for its HTML, however slow that is.
+SHARE = 8
+
+Emit = Callable[[Event], None]
+
+
+class Showing:
+    """The frames of one answer."""
+
+    def __init__(self, emit: Emit):
+        self._emit = emit
+        self.turn_id = ""
+        self.text = ""
+        self._sources: Mapping[int, str] = {}
+        self._addresses: Set[str] = frozenset()
+        self._renderer = AnswerRenderer()
+        self._shown = 0  # how much of the text the tabs have
+        self._rendered = 0  # how much of it they have as HTML
+        self._frame_at = 0.0  # by the loop's clock: not before
+        self._html_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def stands_on(self, sources: Mapping[int, str], addresses: Set[str] = frozenset()) -> None:
+        """Take what may be cited and what may be linked to, before the first word."""
+        self._sources, self._addresses = sources, addresses
+        self._renderer = AnswerRenderer(sources, addresses)
+
+    @property
+    def cited(self) -> set[int]:
+        """The numbers that the answer cites, once it has ended."""
+        return self._renderer.cited
+
+    def say(self, text: str) -> None:
+        self.text += text
+        if self._timer is None:
+            self._frame_when_due()
+
+    def end(self) -> None:
+        """Send what is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._html_at = 0.0
+        self._frame()
+
+    def snapshot_blocks(self) -> list[tuple[int, str]]:
+        """The HTML of what the tabs have, for one that comes now."""
+        return list(enumerate(render_blocks(self.shown_text, self._sources, self._addresses)))
+
+    @property
+    def shown_text(self) -> str:
+        """What the tabs have: the next frame begins where this ends."""
+        return self.text[: self._shown]
+
+    def _frame_when_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._frame_at:
+            self._frame()
+        else:
+            self._timer = loop.call_at(self._frame_at, self._frame)
+
+    def _frame(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        at, self._shown = self._shown, len(self.text)
+        changed = self._html(loop) if loop.time() >= self._html_at else []
+        if at < self._shown or changed:
+            self._emit(events.delta(self.turn_id, at, self.text[at:], changed))
+        self._frame_at = loop.time() + FRAME_SECONDS
+        if self._rendered < self._shown:
+            self._timer = loop.call_at(self._frame_at, self._frame)
+
+    def _html(self, loop: asyncio.AbstractEventLoop) -> list[tuple[int, str]]:
+        if self._rendered == self._shown:
+            return []
+        began = loop.time()
+        try:
+            changed = self._renderer.feed(self.text)
+        except Exception:
+            # How it looks must not decide whether the answer arrives.
+            logger.exception("an answer could not be rendered")
+            plain = format_html("<p>{}</p>", self.text[self._rendered :])
+            changed = [(len(self._renderer.blocks), plain)]
+        self._rendered = self._shown
+        ended = loop.time()
+        size = sum(len(html) for _, html in changed)
+        self._html_at = ended + max(
+            HTML_SECONDS, SHARE * (ended - began), size / HTML_BYTES_PER_SECOND
+        )
+        return changed
