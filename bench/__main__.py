@@ -18,6 +18,11 @@ TOPICS = {
     "retrieval": "bench.retrieval",
     "crowd": "bench.retrieval_crowd",
     "reindex": "bench.reindex",
+    "streams": "bench.streams",
+    "first_token": "bench.first_token",
+    "sockets": "bench.sockets",
+    "turn_ends": "bench.turn_ends",
+    "neighbours": "bench.neighbours",
 }
 
 

@@ -11,4 +11,5 @@ if not os.environ.get("BENCH_PACKAGED_EMBEDDER"):
     RAG["EMBEDDER"] = "tests.rag.parts.WordEmbedder"
 # A Langfuse that hangs is part of the measurement, and its warnings are not for these tables.
 LOGGING["root"]["level"] = "CRITICAL"
-UPKEEP = False
+# Work beside the requests would be measured with them, except where the server itself is measured.
+UPKEEP = bool(os.environ.get("BENCH_UPKEEP"))

@@ -1,4 +1,4 @@
-"""A site under test: as it is, only its outbox is in more of a hurry, and its imports in less."""
+"""Sites under test: as they are, only what is waited for comes sooner, and their imports later."""
 
 import sys
 import time
@@ -38,3 +38,21 @@ class SiteUnderTest(AppConfig):
         assert isinstance(outbox.LEASE, timedelta)
         outbox.LEASE = timedelta(seconds=4)
         sys.meta_path.insert(0, SlowImport())
+
+
+class WebUnderTest(AppConfig):
+    """One of several processes; one that died is noticed by the others within seconds."""
+
+    name = "tests.faults"
+
+    def ready(self):
+        from config import lifecycle
+        from learning.turns import rows
+
+        assert lifecycle.SWEEP_SECONDS > 1.0
+        lifecycle.SWEEP_SECONDS = 1.0
+        assert rows.HEARTBEAT_SECONDS > 1.0
+        rows.HEARTBEAT_SECONDS = 1.0
+        assert isinstance(rows.DEAD_AFTER, timedelta)
+        # More than a database that is locked for two seconds keeps a living one from saying so.
+        rows.DEAD_AFTER = timedelta(seconds=5)

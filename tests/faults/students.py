@@ -29,6 +29,7 @@ class Student:
 
     def __init__(self, url: str, name: str):
         self.url = url
+        self.name = name
         self.jar = CookieJar()
         self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
         self._browser.open(f"{url}/accounts/login/")
@@ -45,11 +46,16 @@ class Student:
             urllib.request.Request(self.url + path, content, {"Referer": self.url})
         )
 
+    @property
+    def cookies(self) -> str:
+        """As a browser sends them, to any port of the host."""
+        return "; ".join(f"{c.name}={c.value}" for c in self.jar)
+
     def tab(self, conversation: str) -> connect:
         return connect(
             f"{self.url.replace('http', 'ws')}/ws/conversations/{conversation}/",
             origin=self.url,
-            additional_headers={"Cookie": "; ".join(f"{c.name}={c.value}" for c in self.jar)},
+            additional_headers={"Cookie": self.cookies},
             compression=None,
         )
 

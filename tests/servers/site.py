@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -23,8 +24,13 @@ END_SECONDS = 15
 UNSET = (
     "DATABASE_URL REDIS_URL OPENAI_BASE_URL OPENAI_API_KEY CHAT_MODEL EMBEDDING_MODEL"
     " RERANKER_MODEL LANGFUSE_HOST LANGFUSE_PUBLIC_URL LANGFUSE_PROJECT_ID LANGFUSE_PUBLIC_KEY"
-    " LANGFUSE_SECRET_KEY"
+    " LANGFUSE_SECRET_KEY DJANGO_CSRF_TRUSTED_ORIGINS DJANGO_HTTPS DJANGO_PROXIES"
+    " FALLBACK_CHAT_MODEL FALLBACK_BASE_URL FALLBACK_API_KEY FIRST_TOKEN_SECONDS"
+    " BETWEEN_TOKENS_SECONDS ANSWER_SECONDS ANSWER_TOKENS CONTEXT_TOKENS QUESTIONS_PER_DAY"
+    " CONCURRENT_ANSWERS"
 ).split()
+SERVERS = ("daphne", "uvicorn")
+APPLICATION = "config.asgi:application"
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -51,6 +57,53 @@ def prepare_site(data: Path, commands: Sequence[Sequence[str]], **settings: str)
             env=_environment(data, settings),
             check=True,
         )
+
+
+@dataclass
+class Server:
+    """A process that a test may signal and wait for."""
+
+    url: str
+    process: subprocess.Popen
+    log: Path
+
+    def end(self, number: int = signal.SIGTERM) -> float:
+        """Send a signal, wait for the process, and return the seconds that it took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(END_SECONDS)
+        return time.monotonic() - began
+
+
+@contextmanager
+def running_server(data: Path, kind: str, **settings: str) -> Iterator[Server]:
+    """Start a server on what is in `data`, or `serve`; at the end it is killed if it still runs.
+
+    What it prints is kept in a file of `data`, lest a pipe that nobody reads hold it up.
+    """
+    port = _free_port()
+    log = data / f"{kind}-{port}.log"
+    command = {
+        "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), APPLICATION],
+        "uvicorn": ["-m", "uvicorn", "--no-access-log", "--port", str(port), APPLICATION],
+        "serve": ["manage.py", "serve", "--port", str(port)],
+    }[kind]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=_environment(data, settings),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(f"{url}/readyz", process)
+        yield Server(url, process, log)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
 
 
 @contextmanager
