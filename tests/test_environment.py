@@ -29,6 +29,8 @@ UNUSABLE = {
     "DATABASE_URL": ("mysql://root:hunter2@db/site", "sqlite:///"),
     "REDIS_URL": ("http://redis", "redis://"),
     "OPENAI_BASE_URL": ("localhost:8001", "http://"),
+    "FALLBACK_BASE_URL": ("localhost", "http://"),
+    "FIRST_TOKEN_SECONDS": ("0", "a whole number from 1"),
     "LANGFUSE_HOST": ("http://langfuse:port", "http://"),
     "TRACING_USER_ID": ("name", "'id' or 'nickname'"),
     "TRACING_CAPTURE_CONTENT": ("2", "1 or 0"),
