@@ -18,7 +18,8 @@ COURSE = Path(__file__).parent / "course"
 # Playwright's loop runs in this thread as long as the session, and Django would take its own
 # clean-up of the test database for a mistake.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-expect.set_options(timeout=10_000)
+# The first question of all loads the models, on a machine that may have much else to do.
+expect.set_options(timeout=20_000)
 
 
 @dataclass

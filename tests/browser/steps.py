@@ -74,6 +74,7 @@ class Line:
         self.sent: list[dict] = []  # by the page
         self.connections = 0
         self.loses = lambda frame: False  # what of the server's frames does not arrive
+        self.changes = lambda frame: [frame]  # what arrives instead of one
         self.is_down = False
         self.is_silent = False  # nothing arrives either way, and nobody is told
         page.route_web_socket(re.compile("/ws/"), self._connect)
@@ -92,8 +93,10 @@ class Line:
                 server.send(message)
 
         def from_server(message):
-            if not self.is_silent and not self.loses(json.loads(message)):
-                route.send(message)
+            frame = json.loads(message)
+            if not self.is_silent and not self.loses(frame):
+                for changed in self.changes(frame):
+                    route.send(message if changed is frame else json.dumps(changed))
 
         route.on_message(from_page)
         server.on_message(from_server)

@@ -36,7 +36,7 @@ def test_a_student_asks_and_lands_on_the_cited_passage_and_staff_see_the_trace(s
 
 
 def asks(trace: dict, question: str) -> bool:
-    return question in (trace.get("input") or {}).get("user_message", "")
+    return question in str(trace.get("input"))
 
 
 def staff_opens_the_trace(page: Page, trace_id: str) -> None:

@@ -1,13 +1,11 @@
-// One answer on the page: its blocks, its sources, and how it stands.
+// One answer on the page: its blocks, its sources, its versions, and how it stands.
 //
 // HTML is inserted only where the server rendered and cleaned it; everything else is text.
 
-// Offsets of the protocol count code points; a JavaScript string counts UTF-16 units.
-export const codePoints = (text) => {
-  let count = 0;
-  for (const _ of text) count += 1;
-  return count;
-};
+import { codePoints, unitsOf } from "./codepoints.js";
+import { Tail } from "./tail.js";
+import { showVersions } from "./versions.js";
+import { counted } from "./words.js";
 
 const clone = (root, name) =>
   root.querySelector(`template[data-${name}-template]`).content.firstElementChild.cloneNode(true);
@@ -19,60 +17,109 @@ export class Answer {
     this.words = words;
     this.element = element ?? clone(root, "answer");
     this.blocks = this.element.querySelector("[data-blocks]");
-    this.length = null; // how much of the text is here; null: only the server knows
+    this.status = this.element.querySelector("[data-turn-status]");
+    this.tail = new Tail(this.blocks);
+    this.html = []; // of each block, as the server sent it
+    this.text = "";
+    this.length = null; // of the text, in code points; null: only the server knows it
+    this.rendered = 0; // how much of it the blocks show
+    this.doing = this.status.textContent;
   }
 
   get turn() {
     return this.element.dataset.turn;
   }
 
-  get isRunning() {
-    return this.element.dataset.state === "running";
+  get state() {
+    return this.element.dataset.state;
   }
 
-  begin(turn) {
+  get isRunning() {
+    return this.state === "running";
+  }
+
+  begin(turn, versions = []) {
     this.element.dataset.turn = turn;
     this.length = 0;
-    this.say(this.words.searching);
+    this.doing = this.words.searching;
+    showVersions(this.element, versions, this.words);
+  }
+
+  queued(ahead) {
+    this.doing = ahead > 0 ? counted(this.words, "ahead", ahead) : this.words.next;
   }
 
   // Returns false when something before this piece is missing.
   add({ at, text, blocks }) {
     if (this.length === null || at > this.length) return false;
     const end = at + codePoints(text);
-    if (end <= this.length && text) return true; // known already
-    this.length = end;
-    this.show(blocks);
-    this.say(this.words.writing);
+    if (end > this.length) {
+      this.text += text.slice(unitsOf(text, this.length - at));
+      this.length = end;
+    }
+    // HTML that comes late, or again, stands for less than what is known.
+    if (blocks.length && end >= this.rendered) {
+      this.rendered = end;
+      this.show(blocks);
+    }
+    this.showTail();
+    this.doing = this.words.writing;
     return true;
   }
 
-  replace({ turn, text, blocks, sources, weak, status, message }) {
+  // Everything there is, from a snapshot.
+  replace({ turn, text, blocks, sources, weak, status, message, versions }) {
     this.element.dataset.turn = turn;
-    this.length = codePoints(text);
-    this.blocks.replaceChildren();
-    this.show(blocks);
+    if (versions) showVersions(this.element, versions, this.words);
     this.cite(sources, weak);
+    const isOlder = this.length !== null && text.length < this.text.length;
+    // Made before the last pieces that came here, it would take letters away again.
+    if (status !== "running" || !isOlder || !this.text.startsWith(text)) {
+      this.text = text;
+      this.length = this.rendered = codePoints(text);
+      this.show(blocks);
+      this.cut(blocks.length);
+      this.tail.clear();
+    }
     if (status === "running") {
       this.element.dataset.state = "running";
-      this.say(text ? this.words.writing : this.words.searching);
+      this.doing = this.text ? this.words.writing : this.words[sources.length ? "thinking" : "searching"];
     } else {
       this.finish(status, message);
     }
   }
 
   show(blocks) {
+    this.tail.clear();
     for (const { i, html } of blocks) {
       while (this.blocks.children.length <= i) {
         const block = document.createElement("div");
         block.className = "block";
         this.blocks.append(block);
       }
+      if (this.html[i] === html) continue;
+      this.html[i] = html;
       this.blocks.children[i].innerHTML = html; // rendered and cleaned by learning/rendering
     }
-    while (this.blocks.lastElementChild && !this.blocks.lastElementChild.innerHTML) {
-      this.blocks.lastElementChild.remove();
-    }
+    let count = this.html.length;
+    while (count > 0 && !this.html[count - 1]) count -= 1;
+    this.cut(count);
+  }
+
+  cut(count) {
+    this.html.length = count;
+    while (this.blocks.children.length > count) this.blocks.lastElementChild.remove();
+  }
+
+  showTail() {
+    if (this.rendered === this.length) this.tail.clear();
+    else this.tail.show(this.text, unitsOf(this.text, this.rendered));
+  }
+
+  // Whether all of the text, of `length` code points, is here, and as HTML.
+  isWhole(length) {
+    const rest = this.text.slice(unitsOf(this.text, this.rendered));
+    return this.length === length && !/[\p{L}\p{N}]/u.test(rest);
   }
 
   cite(sources, weak) {
@@ -93,22 +140,22 @@ export class Answer {
     this.element.querySelector("[data-source-list]").replaceChildren(...items);
     this.element.querySelector("[data-count]").textContent = sources.length;
     this.element.querySelector("[data-sources]").hidden = sources.length === 0;
+    if (!this.text) this.doing = this.words.thinking;
   }
 
   finish(status, message) {
+    this.tail.clear();
     this.element.dataset.state = status;
-    this.say(status === "complete" ? "" : message || this.words[status]);
+    this.say(message || this.words[status] || "");
   }
 
   say(words) {
-    const line = this.element.querySelector("[data-turn-status]");
-    if (line.textContent !== words) line.textContent = words;
-    line.hidden = !words;
+    if (this.status.textContent !== words) this.status.textContent = words;
+    this.status.hidden = !words;
   }
 
   get spokenText() {
-    const status = this.element.querySelector("[data-turn-status]");
-    return `${this.blocks.innerText}\n${status.hidden ? "" : status.textContent}`.trim();
+    return `${this.blocks.innerText}\n${this.status.textContent}`.trim();
   }
 }
 

@@ -1,11 +1,15 @@
-// The chat of a page: asks, shows what the websocket says, and survives a lost connection.
+// The chat of a page, as its student uses it: asking, asking again, stopping, leafing.
 //
-// Protocol: CONTRACT, "Websocket". A question keeps its id until its turn has begun, so sending it
-// again after a break starts nothing twice.
+// How things look is the business of Log and Composer; what the server says, of Line.
 
-import { Answer, newQuestion } from "./answer.js";
-import { Socket } from "./socket.js";
+import { Composer } from "./composer.js";
+import { Editor } from "./editing.js";
+import { Line } from "./line.js";
+import { Log } from "./log.js";
+import { startConversation } from "./requests.js";
 import { isTouched, markScrolling } from "./screen.js";
+import { fetchVersion, focusVersions } from "./versions.js";
+import { readWords } from "./words.js";
 
 const newId = () =>
   crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
@@ -13,385 +17,217 @@ const newId = () =>
 class Chat {
   constructor(root) {
     this.root = root;
-    this.log = root.querySelector("[data-log]");
-    this.empty = root.querySelector("[data-empty]");
+    this.words = readWords(root);
     this.status = root.querySelector("[data-status]");
     this.announcer = root.querySelector("[data-announce]");
-    this.form = root.querySelector("[data-composer]");
-    this.input = root.querySelector("[data-question]");
-    this.sendButton = root.querySelector("[data-send]");
-    this.stopButton = root.querySelector("[data-stop]");
-    this.words = {};
-    for (const [key, value] of Object.entries(root.dataset)) {
-      if (key.startsWith("word")) this.words[key.slice(4).toLowerCase()] = value;
-    }
-    this.answers = new Map(); // turn → Answer
-    this.waiting = null; // {id, text, element}: asked, and its turn has not begun
-    for (const element of this.log.querySelectorAll("[data-turn]")) {
-      const answer = new Answer(root, this.words, element);
-      this.answers.set(answer.turn, answer);
-    }
-    this.listen();
-    this.input.value ||= this.draft;
-    this.scrollDown();
-    this.grow();
-    if (root.dataset.socket) this.connect();
+    this.log = new Log(root, this.words);
+    this.composer = new Composer(root, this.words, {
+      ask: (text) => this.ask(text),
+      stop: () => this.stop(),
+      say: (words) => this.say(words),
+    });
+    this.waiting = null; // {id, text, …}: what was asked, and its turn has not begun
+    this.wantsStop = false;
+    this.editors = new Set();
+    this.line = new Line(this);
+    this.newButton = document.querySelector("[data-chat-new]");
+    this.newButton?.addEventListener("click", () => this.startOver());
+    this.log.element.addEventListener("click", (event) => this.clicked(event));
+    this.log.element.addEventListener("submit", (event) => this.versionChosen(event));
+    root.toggleAttribute("data-live", true);
+    if (root.dataset.socket) this.line.connect();
     this.update();
   }
 
-  // --- The student -----------------------------------------------------------------------------
-  listen() {
-    this.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.ask();
-    });
-    let composing = false;
-    this.input.addEventListener("compositionstart", () => (composing = true));
-    // Safari ends the composition before the Enter that ended it arrives.
-    this.input.addEventListener("compositionend", () => setTimeout(() => (composing = false)));
-    this.input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey) return;
-      if (composing || event.isComposing || event.keyCode === 229) return;
-      event.preventDefault();
-      this.ask();
-    });
-    this.input.addEventListener("input", () => {
-      this.grow();
-      this.keepDraft();
-    });
-    this.stopButton.addEventListener("click", () => this.stop());
-    const newButton = document.querySelector("[data-chat-new]");
-    newButton?.addEventListener("click", () => this.startOver(newButton));
-    this.log.addEventListener("click", (event) => this.citationClicked(event));
-    this.log.addEventListener("toggle", this.sourcesToggled, true); // `toggle` does not bubble
+  // --- Questions -------------------------------------------------------------------------------
+  get isBusy() {
+    return Boolean(this.log.running || this.waiting);
   }
 
-  async ask() {
-    const text = this.input.value.trim();
-    if (!text || this.waiting || this.running || this.isRefused) return;
-    const element = newQuestion(this.root, text);
-    this.waiting = { id: newId(), text, element };
-    this.input.value = "";
-    this.grow();
-    this.keepDraft();
-    this.empty.hidden = true;
-    this.log.append(element);
-    this.scrollDown();
-    this.say(this.isReady ? this.words.searching : this.words.connecting);
+  get isClosed() {
+    return this.isBusy || this.line.isRefused;
+  }
+
+  ask(text) {
+    if (this.isClosed) return;
+    const element = this.log.addQuestion(text);
+    this.composer.leave(text, { empties: true });
+    const giveBack = () => {
+      element.remove();
+      this.log.readAnswers();
+      this.composer.giveBack(text);
+    };
+    this.log.follow({ always: true });
+    this.send({ text, element, giveBack });
+  }
+
+  clicked(event) {
+    const button = event.target.closest("[data-edit], [data-again]");
+    if (!button || this.isClosed) return;
+    const article = button.closest("article");
+    if (button.matches("[data-edit]")) this.edit(article);
+    else this.askAgain(article);
+  }
+
+  askAgain(answer) {
+    const text = answer.previousElementSibling?.querySelector("[data-body]")?.textContent;
+    if (!text) return;
+    this.log.follow({ always: true });
+    this.send({ text, insteadOf: answer.dataset.turn, giveBack: () => {} });
+    this.leaveButton();
+  }
+
+  edit(question) {
+    const insteadOf = this.log.turnOf(question);
+    if (!insteadOf) return;
+    const editor = new Editor(this.root, this.words, question, {
+      say: (words) => this.say(words),
+      closed: () => this.editors.delete(editor),
+      ask: (text) => {
+        if (this.isClosed) return;
+        editor.wait();
+        this.composer.leave(text, { empties: false });
+        const giveBack = () => {
+          this.composer.settle();
+          if (editor.isGone) this.composer.giveBack(text);
+          else editor.giveBack();
+        };
+        this.send({ text, insteadOf, editor, giveBack });
+        this.leaveButton();
+      },
+    });
+    this.editors.add(editor);
+  }
+
+  // What had the focus is going away.
+  leaveButton() {
+    const next = isTouched ? this.log.element : this.composer.input;
+    next.focus({ preventScroll: true });
+  }
+
+  // The question goes out as soon as there is a connection to a conversation.
+  async send(question) {
+    const waiting = { id: newId(), insteadOf: null, element: null, editor: null, ...question };
+    this.waiting = waiting;
+    this.say(this.line.isReady ? this.words.searching : this.words.connecting);
     this.update();
-    if (isTouched) this.input.blur(); // the keyboard would lie over the answer
-    if (this.socket) {
-      if (this.isReady) this.sendWaiting(); // else it goes out when the socket is ready
-    } else {
-      const { waiting } = this;
-      const problem = await this.begin();
-      if (problem && this.waiting === waiting) this.takeBack(problem);
+    if (this.root.dataset.socket) {
+      if (this.line.isReady) this.sendWaiting(); // else it goes out when the line is ready
+      return;
     }
-  }
-
-  // Make the conversation; the question goes out when its socket is ready. Returns what went wrong.
-  async begin() {
-    const body = new FormData(this.form);
-    body.delete("text");
-    // Logging in, in another tab, changes the token that the page was given.
-    const token = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie);
-    if (token) body.set("csrfmiddlewaretoken", token[1]);
-    try {
-      const headers = { Accept: "application/json" };
-      const response = await fetch(this.form.action, { method: "POST", body, headers });
-      const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
-      if (response.redirected || (response.status === 403 && !isJson)) return this.words.login;
-      const reply = await response.json();
-      if (!response.ok) return reply.message || this.words.unsent;
-      this.root.dataset.conversation = reply.id;
-      this.root.dataset.page = reply.url;
-      this.root.dataset.socket = reply.socket;
-    } catch {
-      return this.words.unsent;
+    const { reply, problem } = await startConversation(this.composer.form, this.words);
+    if (reply) {
+      const { id, url, socket } = reply;
+      Object.assign(this.root.dataset, { conversation: id, page: url, socket });
+      this.line.connect();
+    } else if (this.waiting === waiting) {
+      this.takeBack(problem);
     }
-    this.connect();
-    return null;
   }
 
   sendWaiting() {
-    const { id, text } = this.waiting;
-    const chapter = this.root.dataset.chapter;
-    this.socket.send({ type: "ask", id, text, chapter }, { hasReply: true });
+    const { id, text, insteadOf } = this.waiting;
+    const frame = { type: "ask", id, text, chapter: this.root.dataset.chapter };
+    if (insteadOf) frame.instead_of = insteadOf;
+    this.line.send(frame, { hasReply: true });
+  }
+
+  // The turn of the question that waited has begun.
+  settle() {
+    const { editor } = this.waiting;
+    this.waiting = null;
+    if (editor) this.editors.delete(editor);
+    this.composer.settle();
+    this.say("");
+  }
+
+  // The question was not taken: its words return to where they were written.
+  takeBack(reason) {
+    const { giveBack } = this.waiting;
+    this.waiting = null;
+    this.update();
+    giveBack();
+    this.say(reason);
+  }
+
+  // Words that were being written where a question stood that is shown no more.
+  saveEdits() {
+    for (const editor of this.editors) {
+      if (!editor.isGone || editor === this.waiting?.editor) continue;
+      this.editors.delete(editor);
+      if (editor.isChanged) this.composer.giveBack(editor.text);
+    }
   }
 
   stop() {
-    if (this.waiting && !this.isReady) {
+    if (this.waiting && !this.line.isReady) {
       this.takeBack("");
       return;
     }
     this.wantsStop = true;
-    this.running?.say(this.words.stopping);
     this.sendStop();
     this.update();
   }
 
   sendStop() {
-    if (this.isReady) this.socket.send({ type: "stop" }, { hasReply: this.running !== null });
+    if (this.line.isReady) this.line.send({ type: "stop" }, { hasReply: this.log.running !== null });
   }
 
-  // The question was not taken: its words return to the composer.
-  takeBack(reason) {
-    const { text, element } = this.waiting;
-    this.waiting = null;
-    element.remove();
-    this.input.value = this.input.value ? `${text}\n${this.input.value}` : text;
-    this.grow();
-    this.keepDraft();
-    this.empty.hidden = this.log.querySelector("article") !== null;
-    this.say(reason);
-    this.update();
+  // --- Conversations ---------------------------------------------------------------------------
+  async versionChosen(event) {
+    const { target: form, submitter: button } = event;
+    if (!form.matches("[data-versions]")) return;
+    event.preventDefault();
+    if (this.isClosed || this.isLeafing) return;
+    this.isLeafing = true;
+    const { step } = button.dataset;
+    const turn = button.value;
+    const page = await fetchVersion(this.root, form, button);
+    this.isLeafing = false;
+    this.say(page ? "" : this.words.unshown);
+    if (!page) return;
+    this.line.adopt(page);
+    const article = this.log.answers.get(turn)?.element;
+    if (!article) return;
+    focusVersions(article, step);
+    this.announcer.textContent = article.querySelector("[data-place]").textContent;
   }
 
-  startOver(button) {
+  startOver() {
     if (this.waiting) this.takeBack("");
-    this.socket?.close();
-    this.socket = null;
-    this.isReady = this.wasReady = this.isRefused = false;
-    this.answers.clear();
-    for (const element of this.log.querySelectorAll("article, [data-earlier]")) element.remove();
+    this.line.close();
+    this.log.clear();
+    this.saveEdits();
     Object.assign(this.root.dataset, { socket: "", conversation: "", page: "" });
     const address = new URL(location);
     address.searchParams.delete("conversation");
     history.replaceState(null, "", address);
-    this.empty.hidden = false;
-    button.hidden = true;
+    this.newButton.hidden = true;
     this.say("");
     this.update();
-    this.input.focus();
-  }
-
-  // The conversation goes along to the chapter that is cited.
-  citationClicked(event) {
-    const link = event.target.closest("a.cite, a[data-cite]");
-    if (!link?.getAttribute("href") || !this.root.dataset.conversation) return;
-    const address = new URL(link.href);
-    if (address.origin !== location.origin || !address.searchParams.has("passage")) return;
-    address.searchParams.set("conversation", this.root.dataset.conversation);
-    link.href = address;
-  }
-
-  sourcesToggled({ target }) {
-    if (target.open) markScrolling(target);
-    if (target.open) target.scrollIntoView({ block: "nearest" });
-  }
-
-  // A question that was not asked yet outlives a reload and a log-in in between.
-  get draft() {
-    return sessionStorage.getItem(this.draftKey) ?? "";
-  }
-
-  set draft(text) {
-    if (text) sessionStorage.setItem(this.draftKey, text);
-    else sessionStorage.removeItem(this.draftKey);
-  }
-
-  get draftKey() {
-    return `question ${this.root.dataset.reader} ${location.pathname}`;
-  }
-
-  keepDraft() {
-    this.draft = [this.waiting?.text, this.input.value].filter(Boolean).join("\n");
-  }
-
-  // --- The server ------------------------------------------------------------------------------
-  connect() {
-    const newButton = document.querySelector("[data-chat-new]");
-    if (newButton) newButton.hidden = false;
-    this.socket = new Socket(this.root.dataset.socket, {
-      frame: (frame) => this.receive(frame),
-      lost: () => {
-        this.isReady = false;
-        if (this.running || this.waiting) this.say(this.words.reconnecting);
-        this.update();
-      },
-      refused: (code) => {
-        const reason = code === 4401 ? this.words.login : this.words.gone;
-        this.socket = null;
-        this.isReady = false;
-        this.isRefused = true;
-        if (this.waiting) this.takeBack(reason);
-        this.running?.finish("interrupted", reason);
-        this.say(reason);
-        this.update();
-      },
-      seen: () => {
-        if (this.running) this.resume();
-      },
-    });
-  }
-
-  receive(frame) {
-    const wasAtBottom = this.isAtBottom();
-    switch (frame.type) {
-      case "ready":
-        this.ready(frame.turn);
-        break;
-      case "turn.started":
-        this.started(frame.turn, frame.ask, frame.question);
-        break;
-      case "turn.sources":
-        this.answers.get(frame.turn)?.cite(frame.sources, frame.weak);
-        break;
-      case "turn.delta": {
-        const answer = this.answers.get(frame.turn);
-        if (this.isResuming) break; // the snapshot that is on its way holds this too
-        if (!answer?.add(frame)) this.resume();
-        break;
-      }
-      case "turn.snapshot":
-        this.isResuming = false;
-        this.shown(frame);
-        break;
-      case "turn.finished":
-        this.finished(frame);
-        break;
-      case "turn.rejected":
-        if (frame.ask === this.waiting?.id) {
-          this.takeBack(frame.message || this.words.rejected);
-        }
-        break;
-      case "error":
-        if (this.waiting) this.takeBack(frame.message || this.words.rejected);
-        else this.say(frame.message);
-        break;
-    }
-    this.update();
-    if (wasAtBottom) this.scrollDown();
-  }
-
-  ready(turn) {
-    this.isReady = true;
-    this.isResuming = false;
-    this.say(this.waiting ? this.words.searching : "");
-    if (turn) this.receive({ ...turn, type: "turn.snapshot" });
-    // What was asked or ended while nobody listened here.
-    else if (this.wasReady || this.running) this.resume();
-    this.wasReady = true;
-    if (this.waiting) this.sendWaiting();
-    if (this.wantsStop && this.running) this.sendStop();
-  }
-
-  resume() {
-    const hasReply = this.running !== null;
-    this.isResuming = this.socket?.send({ type: "resume" }, { hasReply }) ?? false;
-  }
-
-  // `question` is known of a turn that begins now; what came before it, only the page knows.
-  started(turn, ask, question) {
-    if (this.answers.has(turn)) return;
-    this.isResuming = false;
-    const answer = new Answer(this.root, this.words);
-    answer.begin(turn);
-    this.answers.set(turn, answer);
-    this.empty.hidden = true;
-    if (ask !== undefined && ask === this.waiting?.id) {
-      this.log.append(answer.element);
-      this.waiting = null;
-      this.keepDraft();
-      this.say("");
-      if (this.wantsStop) answer.say(this.words.stopping);
-    } else {
-      const place = this.waiting?.element ?? null;
-      if (question !== undefined) this.log.insertBefore(newQuestion(this.root, question), place);
-      this.log.insertBefore(answer.element, place);
-      if (question === undefined) this.catchUp();
-    }
-  }
-
-  // A snapshot: of a turn that runs, or of the last one.
-  shown(frame) {
-    this.started(frame.turn, frame.ask);
-    const answer = this.answers.get(frame.turn);
-    if (answer.isRunning) {
-      answer.replace(frame);
-      if (this.wantsStop && answer.isRunning) answer.say(this.words.stopping);
-      if (!answer.isRunning) this.announce(answer);
-    }
-    // An older one ended unheard, and others were asked since.
-    if (this.running && this.running !== answer) this.catchUp();
-  }
-
-  // What was asked in other tabs, and what this one missed: the server's page has it all.
-  async catchUp() {
-    const { page: address } = this.root.dataset;
-    let page;
-    try {
-      const response = await fetch(address);
-      if (!response.ok || response.redirected) return;
-      page = new DOMParser().parseFromString(await response.text(), "text/html");
-    } catch {
-      return; // the connection is gone again, and its return comes here again
-    }
-    if (address !== this.root.dataset.page) return;
-    const wasAtBottom = this.isAtBottom();
-    let last = null;
-    for (const theirs of page.querySelectorAll("[data-log] > [data-turn]")) {
-      last = this.merge(theirs, last);
-    }
-    this.update();
-    if (wasAtBottom) this.scrollDown();
-  }
-
-  // Take an answer of the server's page and its question where they are missing here, or where the
-  // end of the answer is. Returns the element after which the next one belongs.
-  merge(theirs, last) {
-    const { turn, state } = theirs.dataset;
-    const question = theirs.previousElementSibling;
-    const mine = this.answers.get(turn);
-    const element = document.importNode(theirs, true);
-    if (!mine) {
-      if (last) last.after(element);
-      else this.empty.after(element);
-    } else if (mine.isRunning && state !== "running") {
-      mine.element.replaceWith(element);
-    } else {
-      element.remove();
-    }
-    const place = element.isConnected ? element : mine.element;
-    if (element.isConnected) this.answers.set(turn, new Answer(this.root, this.words, element));
-    if (!place.previousElementSibling?.matches(".question") && question?.matches(".question")) {
-      place.before(document.importNode(question, true));
-    }
-    return place;
-  }
-
-  finished({ turn, status, length, message }) {
-    const answer = this.answers.get(turn);
-    if (!answer) return;
-    if (answer.length !== length) {
-      this.resume(); // the last piece is missing
-      return;
-    }
-    answer.finish(status, message);
-    this.announce(answer);
+    this.composer.input.focus();
   }
 
   // --- What the page says ----------------------------------------------------------------------
-  get running() {
-    for (const answer of this.answers.values()) if (answer.isRunning) return answer;
-    return null;
+  update() {
+    const { isBusy, wantsStop } = this;
+    const { running } = this.log;
+    if (!isBusy) this.wantsStop = false;
+    if (running) this.sayOf(running);
+    if (this.newButton && this.root.dataset.socket) this.newButton.hidden = false;
+    const { isRefused } = this.line;
+    this.composer.show({ isBusy, isStopping: isBusy && wantsStop, isRefused });
+    this.log.lock(this.isClosed);
   }
 
-  update() {
-    const isBusy = Boolean(this.running || this.waiting);
-    if (!isBusy) this.wantsStop = false;
-    // Whoever pressed a button that goes is not left without a place on the page; but a touch
-    // does not call the keyboard up.
-    const loses = isBusy ? this.sendButton : this.stopButton;
-    const { activeElement: active } = document;
-    const isLost = active === loses || (this.wantsStop && active === this.stopButton);
-    const takesFocus = isLost && (!isTouched || active.matches(":focus-visible"));
-    this.sendButton.hidden = isBusy;
-    this.sendButton.disabled = Boolean(this.isRefused);
-    this.stopButton.hidden = !isBusy;
-    this.stopButton.disabled = Boolean(this.wantsStop);
-    if (takesFocus) this.input.focus();
-    this.log.setAttribute("aria-busy", String(isBusy));
+  // One line says what is happening, the answer's own. Not all of it is read aloud.
+  sayOf(answer) {
+    const { reconnecting, stopping, thinking, writing } = this.words;
+    const urgent = this.line.isLost ? reconnecting : this.wantsStop ? stopping : "";
+    const words = urgent || answer.doing;
+    if (words === answer.status.textContent) return;
+    if (words !== thinking && words !== writing) this.announcer.textContent = words;
+    answer.say(words);
   }
 
   say(words) {
@@ -403,22 +239,6 @@ class Chat {
   announce(answer) {
     markScrolling(answer.element);
     this.announcer.textContent = answer.spokenText;
-  }
-
-  isAtBottom() {
-    return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 48;
-  }
-
-  scrollDown() {
-    this.log.scrollTop = this.log.scrollHeight;
-  }
-
-  grow() {
-    this.input.style.height = "auto";
-    if (this.input.scrollHeight > this.input.clientHeight) {
-      const borders = this.input.offsetHeight - this.input.clientHeight;
-      this.input.style.height = `${this.input.scrollHeight + borders}px`; // up to max-height
-    }
   }
 }
 
