@@ -266,6 +266,12 @@ class CitationInline(ReadOnly, TabularInline):
 
 @admin.register(Message)
 class MessageAdmin(ReadOnly, ModelAdmin):
+    def has_delete_permission(self, request, obj=None):
+        # One by one they would leave a conversation with holes; it goes as a whole, or not.
+        here = request.resolver_match.url_name or ""
+        is_alone = here.startswith("learning_message_")
+        return not is_alone and super().has_delete_permission(request, obj)
+
     list_display = (
         "created_at",
         "role",

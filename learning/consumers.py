@@ -75,8 +75,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             except Refused as refusal:
                 await self.close(refusal.code)
                 return
-            await tabs.opened(conversation_id)
             self.conversation_id = conversation_id
+            await tabs.opened(conversation_id)
             await turns.look(conversation_id, lambda turn: self._ready(turn, left))
 
     def _ready(self, turn: Event | None, left: int | None) -> None:
@@ -86,13 +86,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         is_running = turn is not None and turn["status"] == Message.Status.RUNNING
         running = turn if is_running else None
         tabs.add(self.conversation_id, self)
-        self.show(
-            events.dumps(
-                events.ready(
-                    str(self.conversation_id), running, notice=availability.notice(), left=left
-                )
-            )
-        )
+        with translation.override(self.language):  # this may be the reply of another process
+            notice = availability.notice()
+        self._say(events.ready(str(self.conversation_id), running, notice=notice, left=left))
 
     async def _leave(self):
         conversation_id, self.conversation_id = self.conversation_id, None
@@ -100,7 +96,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._sender.cancel()
         if conversation_id is not None:
             tabs.remove(conversation_id, self)
-            await tabs.left(conversation_id)
+            tabs.left(conversation_id)
 
     async def receive(self, text_data=None, bytes_data=None):
         if self.conversation_id is None:
@@ -148,8 +144,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         self._waiting_characters += len(frame)
         if self._waiting_characters > MOST_WAITING_CHARACTERS and self._waiting:
-            self._waiting.clear()
-            self._waiting_characters = 0
+            self._forget_frames()
             self._has_missed = True
             return
         self._send_soon({"type": "websocket.send", "text": frame})
@@ -177,8 +172,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             while self._waiting or self._has_missed:
                 if not self._waiting:
-                    self._has_missed = False
-                    await turns.look(self.conversation_id, self._say)
+                    await self._make_up()
                     continue
                 message = self._waiting.popleft()
                 self._waiting_characters -= len(message.get("text", ""))
@@ -186,7 +180,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except Exception:
             # A tab that is going away must not take the others' frames with it.
             logger.debug("a tab did not take a frame", exc_info=True)
-            self._waiting.clear()
+            self._forget_frames()
+
+    async def _make_up(self) -> None:
+        self._has_missed = False
+        with translation.override(self.language):
+            try:
+                await turns.look(self.conversation_id, self._say)
+            except DatabaseError:
+                self._has_missed = True
+                await asyncio.sleep(1)
+
+    def _forget_frames(self) -> None:
+        closing = [message for message in self._waiting if message["type"] == "websocket.close"]
+        self._waiting = deque(closing)
+        self._waiting_characters = 0
 
 
 availability.on_change(tabs.show_notice)

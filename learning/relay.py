@@ -21,7 +21,7 @@ from channels.layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_
 
 logger = logging.getLogger(__name__)
 
-PROCESS = f"{os.getpid()}-{os.urandom(4).hex()}"
+PROCESS = uuid.uuid4().hex  # made anew in a fork
 
 PATIENCE_SECONDS = 2.0  # for one message to the layer
 REPLY_SECONDS = 0.7  # for another process to answer
@@ -49,45 +49,45 @@ class Relay:
         self._joined: Counter[UUID] = Counter()
         self._present: dict[UUID, dict[str, float]] = defaultdict(dict)
         self._replies: dict[str, tuple[Callable[[Message], None], asyncio.Event]] = {}
-        self._waiting: asyncio.Queue[Callable[[], Awaitable[bool]]] = asyncio.Queue(MOST_WAITING)
+        self._waiting: asyncio.Queue[Callable[[], Awaitable[bool]]] = asyncio.Queue()
         self._tasks: list[asyncio.Task] = []
         self._begun = asyncio.Lock()
         self._echo = asyncio.Event()  # what this process said, it heard itself
         self._unheard: set[UUID] = set()  # of these, something could not be said
+        self._to_leave: set[UUID] = set()  # left, and the layer does not know yet
         self._is_away = self._has_said_so = False
         self._away_until = 0.0
 
     async def join(self, conversation_id: UUID) -> bool:
         """Take part in a conversation; as often as it is joined it must be left."""
         self._joined[conversation_id] += 1
-        if self._joined[conversation_id] > 1:
-            return True
-        return await self._patiently(partial(self._subscribe, conversation_id))
-
-    async def leave(self, conversation_id: UUID) -> bool:
-        self._joined[conversation_id] -= 1
-        if self._joined[conversation_id] > 0:
-            return True
-        del self._joined[conversation_id]
-        self._present.pop(conversation_id, None)
-        if not self._channel:
-            return True
-        group = _group(conversation_id)
-        return await self._patiently(partial(self._layer.group_discard, group, self._channel))
+        return await self._follow(conversation_id)
 
     def join_soon(self, conversation_id: UUID) -> None:
-        self._soon(partial(self.join, conversation_id))
+        self._joined[conversation_id] += 1
+        self._soon(partial(self._follow, conversation_id))
 
     def leave_soon(self, conversation_id: UUID) -> None:
-        self._soon(partial(self.leave, conversation_id))
+        self._joined[conversation_id] -= 1
+        if self._joined[conversation_id] <= 0:
+            del self._joined[conversation_id]
+            self._present.pop(conversation_id, None)
+            self._soon(partial(self._follow, conversation_id))
+
+    async def _follow(self, conversation_id: UUID) -> bool:
+        """Bring the layer in line with whether the conversation is joined."""
+        is_done = await self._patiently(partial(self._subscribe, conversation_id))
+        if not is_done and conversation_id not in self._joined:
+            self._to_leave.add(conversation_id)
+        return is_done
 
     def tell(self, conversation_id: UUID, message: Message) -> None:
         """Say something to the other processes, after what was said before; never waits."""
-        self._soon(partial(self.send, conversation_id, message))
+        if self._waiting.qsize() < MOST_WAITING:
+            self._soon(partial(self.send, conversation_id, message))
 
     def _soon(self, work: Callable[[], Awaitable[bool]]) -> None:
-        with suppress(asyncio.QueueFull):
-            self._waiting.put_nowait(work)
+        self._waiting.put_nowait(work)
         self._begin_tasks()
 
     async def send(self, conversation_id: UUID, message: Message) -> bool:
@@ -125,11 +125,6 @@ class Relay:
         since = time.monotonic() - PRESENCE_SECONDS
         return any(heard >= since for heard in self._present.get(conversation_id, {}).values())
 
-    async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     # --- The layer ---------------------------------------------------------------------------
 
     async def _subscribe(self, conversation_id: UUID) -> None:
@@ -137,7 +132,11 @@ class Relay:
             if not self._channel:
                 self._channel = await self._layer.new_channel()
                 self._begin_tasks()
-        await self._layer.group_add(_group(conversation_id), self._channel)
+            # One at a time and in order: whoever has come second finds the first one's done.
+            if conversation_id in self._joined:
+                await self._layer.group_add(_group(conversation_id), self._channel)
+            else:
+                await self._layer.group_discard(_group(conversation_id), self._channel)
 
     def _begin_tasks(self) -> None:
         if not self._tasks:
@@ -173,24 +172,29 @@ class Relay:
                 self._hear(message)
 
     def _hear(self, message: Message) -> None:
-        if message["what"] == "echo":
+        try:
+            self._take_in(message)
+        except Exception:
+            # Of a process with another version of this, perhaps.
+            logger.exception("a message of another process could not be taken in")
+
+    def _take_in(self, message: Message) -> None:
+        what = message["what"]
+        if what == "echo":
             self._echo.set()
             return
         if message["process"] == PROCESS or message.get("to", PROCESS) != PROCESS:
             return
-        conversation_id, what = UUID(message["about"]), message["what"]
-        try:
-            if what == "reply":
-                self._take_reply(message)
-                return
-            if what == "here" and conversation_id in self._joined:
-                self._present[conversation_id][message["process"]] = time.monotonic()
-            elif what == "gone":
-                self._present[conversation_id].pop(message["process"], None)
-            if receive := _receivers.get(what):
-                receive(conversation_id, message)
-        except Exception:
-            logger.exception("a message of another process could not be taken in")
+        if what == "reply":
+            self._take_reply(message)
+            return
+        conversation_id = UUID(message["about"])
+        if what in ("here", "look") and conversation_id in self._joined:
+            self._present[conversation_id][message["process"]] = time.monotonic()
+        elif what == "gone":
+            self._present.get(conversation_id, {}).pop(message["process"], None)
+        if receive := _receivers.get(what):
+            receive(conversation_id, message)
 
     def _take_reply(self, message: Message) -> None:
         answered, has_come = self._replies.get(message["reply"], (None, None))
@@ -201,8 +205,9 @@ class Relay:
     async def _come_back(self) -> None:
         """Subscribe again to everything, and have everybody look at what they may have missed."""
         self._is_away = False  # until something fails, or is left out, from here on
-        for conversation_id in list(self._joined):
-            await self._patiently(partial(self._subscribe, conversation_id))
+        to_leave, self._to_leave = self._to_leave, set()
+        for conversation_id in self._joined.keys() | to_leave:
+            await self._follow(conversation_id)
         if not self._is_away and await self._patiently(self._hear_oneself):
             self._has_said_so = False
             unheard, self._unheard = self._unheard, set()
@@ -240,9 +245,7 @@ class Relay:
             self._has_said_so = True
         self._is_away = True
         self._away_until = time.monotonic() + PATIENCE_SECONDS
-        with suppress(asyncio.QueueFull):
-            self._waiting.put_nowait(_nothing)  # whoever waits for something to say, looks up
-        self._begin_tasks()
+        self._soon(_nothing)  # whoever waits for something to say, looks up
 
 
 async def _nothing() -> bool:
@@ -252,6 +255,13 @@ async def _nothing() -> bool:
 def _group(conversation_id: UUID) -> str:
     return f"conversation.{conversation_id}"
 
+
+def _be_another() -> None:
+    global PROCESS
+    PROCESS = uuid.uuid4().hex
+
+
+os.register_at_fork(after_in_child=_be_another)
 
 _relays: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Relay] = weakref.WeakKeyDictionary()
 

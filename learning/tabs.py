@@ -22,7 +22,7 @@ class Tab(Protocol):
     def go_away(self) -> None: ...
 
 
-SAID_ANYWAY = ("turn.started", "turn.finished")
+SAID_ANYWAY = ("turn.started", "turn.queued", "turn.sources", "turn.finished")
 
 _tabs: dict[UUID, set[Tab]] = defaultdict(set)
 
@@ -33,12 +33,12 @@ async def opened(conversation_id: UUID) -> None:
         await line.join(conversation_id)
 
 
-async def left(conversation_id: UUID) -> None:
+def left(conversation_id: UUID) -> None:
     """Take back what `opened` began."""
     if line := relay.line():
         if conversation_id not in _tabs:
             line.tell(conversation_id, {"what": "gone"})
-        await line.leave(conversation_id)
+        line.leave_soon(conversation_id)
 
 
 def add(conversation_id: UUID, tab: Tab) -> None:

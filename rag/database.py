@@ -1,7 +1,8 @@
 """Short units of database work, away from the event loop.
 
 Django's async code shares one thread per process: a query of two seconds there holds up every
-student. These threads are our own, and each keeps its connection (CONN_MAX_AGE).
+student. These threads are our own, and each keeps its connection (CONN_MAX_AGE). What writes has
+its own, since on SQLite writers wait for each other, and readers for nobody.
 """
 
 import asyncio
@@ -15,23 +16,36 @@ from typing import ParamSpec, TypeVar
 from django.db import close_old_connections, connections
 from django.utils import translation
 
-THREADS = 8  # so many connections; a unit takes milliseconds, unless something is wrong
+# So many connections; a unit takes milliseconds, unless something is wrong.
+READERS, WRITERS = 6, 4
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
 
-_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="coursetrace-database")
+_readers = ThreadPoolExecutor(READERS, thread_name_prefix="coursetrace-reading")
+_writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="coursetrace-writing")
 
 
 async def run(function: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
-    """Call `function` in a thread of the pool, with the caller's language and context variables.
+    """Call a function that reads, in a thread, with the caller's language and context variables.
 
     One hop costs 60 µs: let one function do all the work of a step. Cancelling the caller does not
-    end the work, only the waiting for it.
+    end work that has begun, only the waiting for it.
     """
+    return await _run(_readers, partial(function, *args, **kwargs))
+
+
+async def write(
+    function: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs
+) -> Result:
+    """The same, for a function that writes."""
+    return await _run(_writers, partial(function, *args, **kwargs))
+
+
+async def _run(threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
     context = contextvars.copy_context()
-    work = partial(_work, translation.get_language(), partial(function, *args, **kwargs))
-    return await asyncio.get_running_loop().run_in_executor(_threads, context.run, work)
+    work = partial(_work, translation.get_language(), function)
+    return await asyncio.get_running_loop().run_in_executor(threads, context.run, work)
 
 
 def _work(language: str | None, function: Callable[[], Result]) -> Result:
@@ -46,11 +60,12 @@ def _work(language: str | None, function: Callable[[], Result]) -> Result:
 
 def close_connections() -> None:
     """Close the connection of every thread; blocks. For whoever removes the database."""
-    everybody = threading.Barrier(THREADS)
+    for threads, count in ((_readers, READERS), (_writers, WRITERS)):
+        everybody = threading.Barrier(count)  # so that no thread does it twice, another not at all
+        for done in [threads.submit(_close, everybody) for _ in range(count)]:
+            done.result()
 
-    def close() -> None:
-        connections.close_all()
-        everybody.wait()  # so that no thread does it twice and another not at all
 
-    for done in [_threads.submit(close) for _ in range(THREADS)]:
-        done.result()
+def _close(everybody: threading.Barrier) -> None:
+    connections.close_all()
+    everybody.wait()

@@ -6,8 +6,16 @@ once, `rows` is what is saved of them.
 """
 
 from learning.turns import elsewhere  # noqa: F401 - listens to the other processes
-from learning.turns.registry import changed, gone, interrupt_all, look, start, stop
-from learning.turns.rows import Rejected, mark_interrupted
+from learning.turns.registry import (
+    changed,
+    gone,
+    interrupt_all,
+    look,
+    mark_interrupted,
+    start,
+    stop,
+)
+from learning.turns.rows import Rejected
 
 __all__ = [
     "Rejected",

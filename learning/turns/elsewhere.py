@@ -5,6 +5,7 @@ the last frame may have been lost on its way.
 """
 
 import asyncio
+import logging
 import time
 from functools import partial
 from uuid import UUID
@@ -13,6 +14,8 @@ from learning import relay, tabs
 from learning.events import Event
 from learning.models import Message
 from learning.turns import registry
+
+logger = logging.getLogger(__name__)
 
 SILENT_SECONDS = 5.0
 
@@ -46,7 +49,7 @@ async def _mind() -> None:
         since = time.monotonic() - SILENT_SECONDS
         for conversation_id in [c for c, heard in _heard_at.items() if heard < since]:
             if tabs.is_open_here(conversation_id):
-                await registry.look(conversation_id, partial(_show, conversation_id))
+                await _look(conversation_id)
             else:
                 _heard_at.pop(conversation_id, None)
 
@@ -63,7 +66,7 @@ def _missed(conversation_id: UUID, message: dict) -> None:
     """Another process could not say something: what its turn says by now is shown."""
     if tabs.is_open_here(conversation_id) and not registry.runs_here(conversation_id):
         _missing[conversation_id] = None
-        if len(_missing) == 1:
+        if not _minding_missed:
             task = asyncio.create_task(_catch_up(), name="catch up with turns elsewhere")
             _minding_missed.add(task)
             task.add_done_callback(_minding_missed.discard)
@@ -79,8 +82,16 @@ async def _catch_up() -> None:
     # One after the other: there may be hundreds at once, and each is a question to the database.
     while _missing:
         conversation_id = next(iter(_missing))
-        await registry.look(conversation_id, partial(_show, conversation_id))
         del _missing[conversation_id]
+        await _look(conversation_id)
+
+
+async def _look(conversation_id: UUID) -> None:
+    try:
+        await registry.look(conversation_id, partial(_show, conversation_id))
+    except Exception:
+        # The database is away: a turn that goes on is looked at again.
+        logger.warning("a turn of another process could not be looked at", exc_info=True)
 
 
 relay.on("event", _hear)

@@ -47,7 +47,9 @@ class Keeper:
             self._task = asyncio.create_task(self._keep(), name="keep running turns")
 
     def discard(self, turn: Turn) -> None:
-        self._kept.pop(turn.conversation.pk, None)
+        kept = self._kept.get(turn.conversation.pk)
+        if kept is not None and kept.turn is turn:  # the next one may have begun
+            del self._kept[turn.conversation.pk]
 
     async def _keep(self) -> None:
         while self._kept:
@@ -69,7 +71,7 @@ class Keeper:
         }
         if not due:
             return
-        await database.run(rows.save_partials, {id: text for id, (_, text) in due.items()})
+        await database.write(rows.save_partials, {id: text for id, (_, text) in due.items()})
         for kept, text in due.values():
             kept.saved_length, kept.saved_at = len(text), now
 

@@ -29,6 +29,7 @@ class Places:
 
     def __init__(self):
         self._taken = 0
+        self._is_telling = False
         self._waiting: deque[tuple[asyncio.Future, Tell]] = deque()
 
     @property
@@ -77,6 +78,13 @@ class Places:
         self._tell_all()
 
     def _tell_all(self) -> None:
+        # Once for all who leave in the same moment.
+        if not self._is_telling:
+            self._is_telling = True
+            asyncio.get_running_loop().call_soon(self._tell_now)
+
+    def _tell_now(self) -> None:
+        self._is_telling = False
         for ahead, (_turn, tell) in enumerate(self._waiting):
             if ahead < NEAR or ahead % NEAR == 0:
                 tell(ahead)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from learning import events, relay, tabs
 from learning.events import Ask, Event
 from learning.models import Conversation, Message
@@ -31,6 +33,7 @@ _running: dict[UUID, Turn] = {}  # by conversation
 _stopping: set[asyncio.Task] = set()
 _answering_others: set[asyncio.Task] = set()
 _beginning: set[asyncio.Task] = set()  # a reference, or a task may be collected while it runs
+_endings: set[asyncio.AbstractEventLoop] = set()  # of servers that are going
 
 
 async def start(conversation: Conversation, ask: Ask, show: Show) -> None:
@@ -39,6 +42,9 @@ async def start(conversation: Conversation, ask: Ask, show: Show) -> None:
     Asking again with the same id starts nothing: `show` gets the turn it began, as a snapshot.
     Raises Rejected.
     """
+    if asyncio.get_running_loop() in _endings:
+        words = _("The site is being restarted. Please ask again in a moment.")
+        raise Rejected("busy", words)
     turn = Turn(conversation, ask, partial(tabs.show_all, conversation.pk))
     # Shielded: a tab that closes right now must not leave a saved question that nobody answers.
     beginning = asyncio.create_task(_begin(turn))
@@ -61,6 +67,8 @@ async def _begin(turn: Turn) -> None:
     keeper().add(turn)
     turn.task = asyncio.create_task(turn.run(), name=f"turn {turn.id}")
     turn.task.add_done_callback(lambda task: _ended(conversation_id, turn))
+    if asyncio.get_running_loop() in _endings:
+        turn.server_ends()
 
 
 def _ended(conversation_id: UUID, turn: Turn) -> None:
@@ -113,14 +121,21 @@ async def changed(conversation_id: UUID) -> None:
 
 async def interrupt_all(*, timeout_seconds: float) -> None:
     """End every turn of this process, each saved as interrupted; for when the server goes."""
-    # One whose question is being saved right now becomes a turn a moment later.
-    if _beginning:
-        await asyncio.wait(list(_beginning), timeout=timeout_seconds / 4)
-    tasks = [turn.task for turn in _running.values()]
+    loop = asyncio.get_running_loop()
+    _endings.add(loop)  # one whose question is being saved right now ends as soon as it begins
     for turn in list(_running.values()):
         turn.server_ends()
-    if tasks:
-        await asyncio.wait(tasks, timeout=timeout_seconds)
+    until = loop.time() + timeout_seconds
+    while (tasks := [*_beginning, *(turn.task for turn in _running.values())]) and (
+        seconds := until - loop.time()
+    ) > 0:
+        await asyncio.wait(tasks, timeout=seconds)
+
+
+def mark_interrupted() -> int:
+    """Mark running answers whose process has died; return how many there were."""
+    mine = [UUID(turn.id) for turn in list(_running.values())]
+    return rows.mark_interrupted(but=mine)
 
 
 def runs_here(conversation_id: UUID) -> bool:
@@ -136,10 +151,10 @@ async def look(conversation_id: UUID, show: Show) -> None:
         await _show_running(turn, show)
         return
     stored = await database.run(_newest, conversation_id)
+    if turn := _running.get(conversation_id):  # it began meanwhile
+        await _show_running(turn, show)
+        return
     if stored is not None and stored["status"] == Message.Status.RUNNING:
-        if turn := _running.get(conversation_id):  # it began meanwhile
-            await _show_running(turn, show)
-            return
         line = relay.line()
         if line and await line.ask(
             conversation_id, {"what": "look"}, lambda reply: show(reply["event"])

@@ -159,7 +159,7 @@ def answer_to(conversation_id: UUID, ask_id: str) -> Message | None:
 
 
 def newest_answer(conversation_id: UUID) -> Message | None:
-    """The answer that runs, or the last one of the path that is shown."""
+    """The last answer of the path that is shown; one that runs is always that."""
     conversation = Conversation.objects.filter(pk=conversation_id).only("shown").first()
     if conversation is None:
         return None
@@ -264,13 +264,15 @@ def give_question_back(question: Question, conversation: Conversation) -> None:
     limits.give_back(conversation.user, conversation.course, question.asked.created_at)
 
 
-def mark_interrupted(conversation_id: UUID | None = None) -> int:
+def mark_interrupted(conversation_id: UUID | None = None, *, but: Collection[UUID] = ()) -> int:
     """Mark running answers whose process has died; return how many there were."""
     running = Message.objects.filter(
         status=Message.Status.RUNNING, saved_at__lt=timezone.now() - DEAD_AFTER
     )
     if conversation_id is not None:
         running = running.filter(conversation_id=conversation_id)
+    if but:
+        running = running.exclude(pk__in=but)  # alive, though the database was away for long
     if not running.exists():
         return 0  # reading waits for nobody, and writing does, on SQLite
     return running.update(status=Message.Status.INTERRUPTED, finished_at=timezone.now())

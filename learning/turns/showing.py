@@ -14,7 +14,7 @@ from django.utils.html import format_html
 
 from learning import events
 from learning.events import Event
-from learning.rendering import AnswerRenderer, render_blocks
+from learning.rendering import AnswerRenderer
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,6 @@ class Showing:
         self._emit = emit
         self.turn_id = ""
         self.text = ""
-        self._sources: Mapping[int, str] = {}
-        self._addresses: Set[str] = frozenset()
         self._renderer = AnswerRenderer()
         self._shown = 0  # how much of the text the tabs have
         self._rendered = 0  # how much of it they have as HTML
@@ -45,7 +43,6 @@ class Showing:
 
     def stands_on(self, sources: Mapping[int, str], addresses: Set[str] = frozenset()) -> None:
         """Take what may be cited and what may be linked to, before the first word."""
-        self._sources, self._addresses = sources, addresses
         self._renderer = AnswerRenderer(sources, addresses)
 
     @property
@@ -58,22 +55,17 @@ class Showing:
         if self._timer is None:
             self._frame_when_due()
 
-    def end(self) -> None:
-        """Send what is left."""
+    def flush(self) -> None:
+        """Send all there is, as text and as HTML."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._html_at = 0.0
         self._frame()
 
-    def snapshot_blocks(self) -> list[tuple[int, str]]:
-        """The HTML of what the tabs have, for one that comes now."""
-        return list(enumerate(render_blocks(self.shown_text, self._sources, self._addresses)))
-
-    @property
-    def shown_text(self) -> str:
-        """What the tabs have: the next frame begins where this ends."""
-        return self.text[: self._shown]
+    def blocks(self) -> list[tuple[int, str]]:
+        """The HTML of what was said up to the last `flush`."""
+        return list(enumerate(self._renderer.blocks))
 
     def _frame_when_due(self) -> None:
         loop = asyncio.get_running_loop()
@@ -104,6 +96,7 @@ class Showing:
             logger.exception("an answer could not be rendered")
             plain = format_html("<p>{}</p>", self.text[self._rendered :])
             changed = [(len(self._renderer.blocks), plain)]
+            self._renderer.blocks = [*self._renderer.blocks, plain]
         self._rendered = self._shown
         ended = loop.time()
         size = sum(len(html) for _, html in changed)

@@ -39,6 +39,9 @@ from tracing.observations import Generation
 
 logger = logging.getLogger(__name__)
 
+# What ended so without a word does not count as a question of today.
+WORDLESS = Message.Status.FAILED, Message.Status.INTERRUPTED
+
 
 class Turn:
     """One question and the answer being written for it."""
@@ -66,7 +69,7 @@ class Turn:
         self.is_weak = False
         self.task: asyncio.Task | None = None
         self._showing = Showing(emit)
-        self._ended_by_server = False
+        self._ended_by_server = self._is_deserted = False
 
     @property
     def text(self) -> str:
@@ -75,7 +78,7 @@ class Turn:
 
     async def save_question(self) -> None:
         """Save the question and the empty answer; raises Rejected, and then nothing is traced."""
-        self.question = await database.run(
+        self.question = await database.write(
             rows.save_question,
             self.conversation,
             self.ask,
@@ -123,6 +126,8 @@ class Turn:
                     traced.status, traced.status_message = Status.INTERRUPTED, "the server ended"
                 else:
                     self.status = Message.Status.STOPPED
+                    if self._is_deserted:
+                        self.error = _("It was stopped: nobody had this page open any more.")
                 raise
             except (ChatModelError, RetrievalError, NoPlace) as error:
                 self._fail(error, str(error.shown_to_user))
@@ -158,7 +163,7 @@ class Turn:
             limit=settings.TUTOR["PASSAGES"],
         )
         self.is_weak = found.is_weak
-        self.citations = await database.run(
+        self.citations = await database.write(
             rows.save_citations, self.question.answer, found.passages, is_weak=found.is_weak
         )
         self._showing.stands_on(
@@ -181,7 +186,7 @@ class Turn:
                     if is_over or self.model is models[-1]:
                         raise
         finally:
-            self._showing.end()
+            self._showing.flush()
             self.trace.metadata["cited"] = _marks(found, self._showing.cited)
 
     async def _ask(self, model: ChatModel, found: SearchResult) -> None:
@@ -238,13 +243,18 @@ class Turn:
 
     def stop(self) -> None:
         """End it: the student wants no more of it."""
+        # A tick later: a task that is cancelled before its first step never runs at all.
+        if self.task:
+            self.task.get_loop().call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
         # Once only, and not while it is being saved: a cancel would end the saving.
-        if self.status is Message.Status.RUNNING and self.task and not self.task.cancelling():
+        if self.status is Message.Status.RUNNING and not self.task.cancelling():
             self.task.cancel()
 
     def nobody_is_there(self) -> None:
         """End it: nobody has had the conversation open for long."""
-        self.error = _("It was stopped because nobody had this page open any more.")
+        self._is_deserted = True
         self.stop()
 
     def server_ends(self) -> None:
@@ -259,7 +269,7 @@ class Turn:
     async def _save_answer(self) -> None:
         for pause in (0.2, 1.0, None):
             try:
-                is_there = await database.run(
+                is_there = await database.write(
                     rows.save_answer,
                     UUID(self.id),
                     self.text,
@@ -272,8 +282,8 @@ class Turn:
                 if not is_there:
                     # Deleted while it was answered: no word of it may be left, in the trace too.
                     self.trace.capture_content = False
-                elif self.status is Message.Status.FAILED and not self.text:
-                    await database.run(rows.give_question_back, self.question, self.conversation)
+                elif not self.text and self.status in WORDLESS:
+                    await database.write(rows.give_question_back, self.question, self.conversation)
                 return
             except Exception:
                 if pause is None:
@@ -295,12 +305,13 @@ class Turn:
         )
 
     def snapshot(self) -> Event:
-        """What the tabs have, for one that comes now; the next frame joins it."""
+        """All there is, for a tab that comes now; the others get what they lack first."""
+        self._showing.flush()
         return events.snapshot(
             self.id,
             self.status,
-            self._showing.shown_text,
-            self._showing.snapshot_blocks(),
+            self.text,
+            self._showing.blocks(),
             self.citations,
             ask_id=self.ask.id,
             question=self.ask.text,
