@@ -1,27 +1,46 @@
 """What a server process does at its start and at its end.
 
 Daphne sends no lifespan events and does not wait for tasks when it is told to stop, so its reactor
-is asked to; other servers send the events.
+is asked to; other servers send the events, but not before the last browser has let go of its
+connection, so there the signals are listened to as well.
 """
 
 import asyncio
 import gc
 import logging
+import os
+import signal
 import sys
 import threading
+import time
+from contextlib import suppress
 
 from django.db import connections
 
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 30.0
-DRAIN_SECONDS = 4.0
+# Of the end, counted from when the process is told: the answers first, then their traces, then as
+# much as there is time for of what goes to Langfuse. What a dead process leaves, the next start
+# finds: answers marked interrupted with their last saved second, traces sent.
+ANSWERS_SECONDS = 3.4
+TRACES_SECONDS = 4.2
+LANGFUSE_SECONDS = 1.0
+END_SECONDS = 4.5
+# Once all is written there is nothing to lose: a thread that searches is not waited for.
+AFTERWARDS_SECONDS = 1.0
+
+_drain: asyncio.Task | None = None
 
 
 def start() -> None:
     """Begin the work beside the requests: sweep what a dead process left, load the models."""
     threading.Thread(target=_look_after, name="coursetrace-upkeep", daemon=True).start()
-    _drain_before_daphne_ends()
+    if "daphne.server" in sys.modules:
+        from config import slow_readers
+
+        _drain_before_daphne_ends()
+        slow_readers.bound()
 
 
 def _look_after() -> None:
@@ -56,11 +75,12 @@ def _sweep_answers() -> None:
 
 
 def _warm_up() -> None:
-    from learning.llm.base import get_chat_model
+    from learning.llm.base import get_chat_model, get_fallback_model
     from rag import loaded
 
     loaded.warm_up()
-    get_chat_model().warm_up()
+    for model in filter(None, (get_chat_model(), get_fallback_model())):
+        model.warm_up()
     # A full collection with the models loaded stops the event loop for 80 ms: what is alive now
     # stays alive, so the collector need not look at it again.
     gc.collect()
@@ -68,8 +88,6 @@ def _warm_up() -> None:
 
 
 def _drain_before_daphne_ends() -> None:
-    if "daphne.server" not in sys.modules:
-        return
     from twisted.internet import reactor
     from twisted.internet.defer import Deferred
 
@@ -78,20 +96,105 @@ def _drain_before_daphne_ends() -> None:
     )
 
 
-async def drain() -> None:
-    """End the running turns as interrupted, each with what it has said so far saved."""
-    from learning import turns
-
-    await turns.interrupt_all(timeout_seconds=DRAIN_SECONDS)
-
-
 async def lifespan(scope, receive, send) -> None:
     """The ASGI lifespan protocol, for servers that speak it (uvicorn, hypercorn)."""
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":
+            _drain_when_told_to_end()
             await send({"type": "lifespan.startup.complete"})
         elif event["type"] == "lifespan.shutdown":
             await drain()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+def _drain_when_told_to_end() -> None:
+    """Begin with the signal, and let the server's own handler have it too.
+
+    uvicorn waits for its connections to close before it says `lifespan.shutdown`: one browser that
+    reads nothing would keep all answers from being saved.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return  # a server in a test's thread; signals go to the main one
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        of_the_server = signal.getsignal(number)
+        if not callable(of_the_server):
+            continue
+
+        def told(number, frame, of_the_server=of_the_server):
+            loop.call_soon_threadsafe(_begin_to_drain)
+            of_the_server(number, frame)
+
+        signal.signal(number, told)
+
+
+def is_ending() -> bool:
+    """Whether this process was told to end: it is to get no more requests."""
+    return _drain is not None
+
+
+async def drain() -> None:
+    """End the running turns as interrupted, each saved and traced; however often it is called."""
+    # Shielded: Daphne and uvicorn cancel what takes long, or is asked for twice.
+    await asyncio.shield(_begin_to_drain())
+
+
+def _begin_to_drain() -> asyncio.Task:
+    global _drain
+    if _drain is None:
+        _drain = asyncio.ensure_future(_save_everything(began=time.monotonic()))
+    return _drain
+
+
+async def _save_everything(*, began: float) -> None:
+    from learning import turns
+
+    is_saved = threading.Event()
+    threading.Thread(
+        target=_end_in_any_case, args=(began, is_saved), name="coursetrace-end", daemon=True
+    ).start()
+    try:
+        await turns.interrupt_all(timeout_seconds=ANSWERS_SECONDS)
+    finally:
+        await _in_a_thread(_write_traces, began)
+        is_saved.set()
+
+
+def _write_traces(began: float) -> None:
+    """Have the traces written now: uvicorn ends by the signal itself, without exit handlers."""
+    from tracing import outbox, recorder
+
+    def left() -> float:
+        return max(0.1, began + TRACES_SECONDS - time.monotonic())
+
+    recorder.get_recorder().drain(left())
+    outbox.stop(min(LANGFUSE_SECONDS, left()))
+
+
+async def _in_a_thread(function, *args) -> None:
+    # Not the loop's own pool: hanging look-ups may have filled it.
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        try:
+            function(*args)
+        except Exception:
+            logger.exception("%s failed at the end", function.__qualname__)
+        finally:
+            with suppress(RuntimeError):  # the loop has been closed without waiting for us
+                loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="coursetrace-drain", daemon=True).start()
+    await done.wait()
+
+
+def _end_in_any_case(began: float, is_saved: threading.Event) -> None:
+    """End a process that waits for more than it may: a thread in a locked database, a browser."""
+    is_saved.wait(END_SECONDS)
+    left = began + END_SECONDS - time.monotonic()
+    time.sleep(min(AFTERWARDS_SECONDS, max(0.0, left)))
+    if not is_saved.is_set():
+        logger.warning("not all was saved within %g seconds of the end", END_SECONDS)
+    os._exit(0)

@@ -33,6 +33,10 @@ class Places:
         self._waiting: deque[tuple[asyncio.Future, Tell]] = deque()
 
     @property
+    def taken(self) -> int:
+        return self._taken
+
+    @property
     def waiting(self) -> int:
         return len(self._waiting)
 

@@ -3,7 +3,8 @@
 The first words go out at once. After that text is gathered into a frame each 40 ms; the HTML of a
 block comes a few times a second, and the seldomer the longer it is: a phone on a bad network must
 not be sent a long table twenty-five times a second, and rendering it must leave the event loop to
-other students. A tab shows the bare text until its HTML is there.
+other students. A tab shows the bare text until its HTML is there. The more answers are written at
+once, the less of each is rendered anew.
 """
 
 import asyncio
@@ -15,11 +16,13 @@ from django.utils.html import format_html
 from learning import events
 from learning.events import Event
 from learning.rendering import AnswerRenderer
+from learning.turns.places import places
 
 logger = logging.getLogger(__name__)
 
 FRAME_SECONDS = 0.04
-HTML_SECONDS = 0.12
+HTML_SECONDS = 0.25
+CROWD = 50  # so many answers at once, and HTML comes half as often
 HTML_BYTES_PER_SECOND = 40_000
 # Of the event loop's time an answer may take an eighth for its HTML, however slow that is.
 SHARE = 8
@@ -39,7 +42,8 @@ class Showing:
         self._rendered = 0  # how much of it they have as HTML
         self._frame_at = 0.0  # by the loop's clock: not before
         self._html_at = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._is_owed_html = False  # and the timer is for that
 
     def stands_on(self, sources: Mapping[int, str], addresses: Set[str] = frozenset()) -> None:
         """Take what may be cited and what may be linked to, before the first word."""
@@ -52,7 +56,8 @@ class Showing:
 
     def say(self, text: str) -> None:
         self.text += text
-        if self._timer is None:
+        # A timer for HTML does not hold up text.
+        if self._timer is None or self._is_owed_html:
             self._frame_when_due()
 
     def flush(self) -> None:
@@ -68,9 +73,13 @@ class Showing:
         return list(enumerate(self._renderer.blocks))
 
     def _frame_when_due(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._is_owed_html = False
         loop = asyncio.get_running_loop()
         if loop.time() >= self._frame_at:
-            self._frame()
+            # Not now: what came in one piece from the provider goes out in one.
+            self._timer = loop.call_soon(self._frame)
         else:
             self._timer = loop.call_at(self._frame_at, self._frame)
 
@@ -81,9 +90,10 @@ class Showing:
         changed = self._html(loop) if loop.time() >= self._html_at else []
         if at < self._shown or changed:
             self._emit(events.delta(self.turn_id, at, self.text[at:], changed))
-        self._frame_at = loop.time() + FRAME_SECONDS
-        if self._rendered < self._shown:
-            self._timer = loop.call_at(self._frame_at, self._frame)
+            self._frame_at = loop.time() + FRAME_SECONDS
+        self._is_owed_html = self._rendered < self._shown
+        if self._is_owed_html:
+            self._timer = loop.call_at(self._html_at, self._frame)
 
     def _html(self, loop: asyncio.AbstractEventLoop) -> list[tuple[int, str]]:
         if self._rendered == self._shown:
@@ -101,6 +111,8 @@ class Showing:
         ended = loop.time()
         size = sum(len(html) for _, html in changed)
         self._html_at = ended + max(
-            HTML_SECONDS, SHARE * (ended - began), size / HTML_BYTES_PER_SECOND
+            HTML_SECONDS * (1 + places.taken / CROWD),
+            SHARE * (ended - began),
+            size / HTML_BYTES_PER_SECOND,
         )
         return changed

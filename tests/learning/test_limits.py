@@ -36,8 +36,9 @@ async def test_what_is_left_is_said_with_every_question_and_the_next_is_refused_
 
     assert left == [2, 1, 0]
     assert (rejected["type"], rejected["code"]) == ("turn.rejected", "quota")
-    assert "You have asked the 2 questions that this course allows on one day." in (
-        rejected["message"]
+    assert (
+        "You have asked the 2 questions that this course allows on one day."
+        in (rejected["message"])
     )
     assert "UTC" in rejected["message"]
     assert len(chat_model.requests) == 2
