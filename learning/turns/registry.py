@@ -6,6 +6,7 @@ A turn belongs to its conversation, not to a socket: closing a tab does not lose
 import asyncio
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from uuid import UUID
@@ -33,7 +34,7 @@ _running: dict[UUID, Turn] = {}  # by conversation
 _stopping: set[asyncio.Task] = set()
 _answering_others: set[asyncio.Task] = set()
 _beginning: set[asyncio.Task] = set()  # a reference, or a task may be collected while it runs
-_endings: set[asyncio.AbstractEventLoop] = set()  # of servers that are going
+_endings: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()  # of servers that go
 
 
 async def start(conversation: Conversation, ask: Ask, show: Show) -> None:

@@ -8,8 +8,11 @@ from asgiref.sync import sync_to_async
 from django.core.management import call_command
 
 from learning import turns
+from learning.events import Ask
 from learning.models import Message
 from learning.turns import rows
+from learning.turns.keeping import keeper
+from learning.turns.turn import Turn
 from rag import database
 from tests.learning.chat import Tab
 from tests.servers.openai_script import CUT, WAIT
@@ -451,3 +454,57 @@ async def wait_for_text(conversation, text: str) -> None:
     async with asyncio.timeout(5):
         while (await answer_in(conversation)).text != text:  # noqa: ASYNC110 - rows tell nobody
             await asyncio.sleep(0.05)
+
+
+async def test_a_stop_in_the_very_first_moment_ends_the_turn_in_good_order(
+    conversation, chat_model, traces
+):
+    ask = Ask(id="1", text="What is photosynthesis?", chapter="")
+    turn = Turn(conversation, ask, lambda event: None)
+    await turn.save_question()
+    turn.task = asyncio.create_task(turn.run())
+
+    turn.stop()
+    await turn.task
+
+    answer = await answer_in(conversation)
+    assert answer.status == Message.Status.STOPPED
+    assert traces.last.status is Status.CANCELLED
+
+
+async def test_an_old_turn_that_ends_late_leaves_the_next_one_kept(conversation, chat_model):
+    first, second = (
+        Turn(conversation, Ask(id=id, text="What?", chapter=""), lambda event: None)
+        for id in ("1", "2")
+    )
+    keeper().add(first)
+    keeper().add(second)
+
+    keeper().discard(first)
+
+    assert [kept.turn for kept in keeper()._kept.values()] == [second]
+    keeper().discard(second)
+
+
+async def test_a_server_that_goes_takes_no_more_questions(tab, conversation, chat_model):
+    await turns.interrupt_all(timeout_seconds=1)
+
+    await tab.ask("What is photosynthesis?")
+    rejected = await tab.receive()
+
+    assert (rejected["code"], rejected["ask"]) == ("busy", "ask-1")
+    assert "being restarted" in rejected["message"]
+    assert await conversation.messages.acount() == 0
+
+
+async def test_waiting_writers_hold_up_no_reader(conversation, alice):
+    may_end = threading.Event()
+    writers = [asyncio.create_task(database.write(may_end.wait)) for _ in range(20)]
+    await asyncio.sleep(0)
+    try:
+        tab = await Tab(conversation.pk, alice).open()
+        await tab.close()
+        assert not any(writer.done() for writer in writers)
+    finally:
+        may_end.set()
+        await asyncio.gather(*writers)
