@@ -7,6 +7,9 @@ import structlog
 from config.masking import mask_line
 from tracing import current_trace
 
+# Of what a record carries along; Django's own extras hold the request with its query.
+FIELDS = ("trace_id", "conversation", "method", "path", "status", "seconds", "tokens")
+
 
 def trace_id(logger, method_name, event):
     """Add the id of the running trace, so that a log line leads to it."""
@@ -31,6 +34,8 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
     return structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render, masked],
         foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.ExtraAdder(allow=FIELDS),
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

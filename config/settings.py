@@ -400,6 +400,9 @@ LOGGING = {
         "django": {"level": "INFO"},  # without Django's own handlers, which would print it again
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "daphne.http_protocol": {"level": "WARNING"},
+        "uvicorn": {"handlers": [], "level": "INFO", "propagate": True},
+        "uvicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
+        "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
         "jieba": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
