@@ -31,7 +31,9 @@ class Pace:
         pause = worked * (1 + (self.longest - 1) * min(1.0, self._busy / self.BUSY))
         before = _by_others()
         time.sleep(pause)
-        by_others = (_by_others() - before) / pause
+        # Two clocks are read one after the other: where nobody does anything, less than nothing
+        # seems to be done.
+        by_others = max(0.0, _by_others() - before) / pause
         self._busy += (by_others - self._busy) * self.SMOOTHING
         self._rested_at = time.thread_time()
 
