@@ -8,8 +8,8 @@ and nowhere else.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,10 +38,6 @@ FIRST_PAUSE_SECONDS = 0.5  # doubled with every retry
 LONGEST_WAIT_SECONDS = 10.0  # a provider that asks for more patience is not asked again
 # After [DONE] the body is read to its end, so that the connection can serve the next question.
 DRAIN_SECONDS = 0.1
-# After the first words a frame goes out each 40 ms at most: read somewhat less often than that, so
-# that what is read goes out at once.
-GATHER_SECONDS = 0.05
-CROWD = 300  # so many answers at once, and each is read half as often
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,6 @@ class OpenAIChatModel(ChatModel):
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
         self._dialect = Dialect()
-        self._streaming = 0  # answers, right now
         # The connections of an event loop, and the client on them: one loop at a time is usual.
         self._client: tuple[object, AsyncOpenAI] | None = None
 
@@ -119,15 +114,13 @@ class OpenAIChatModel(ChatModel):
             failure: ChatModelError | None = None
             try:
                 # Closed on every way out, cancelled included: or the provider goes on generating.
-                with closing(await self._open(messages)) as body, self._counted():
+                with closing(await self._open(messages)) as body:
                     async for piece in body:
                         for chunk in answer.feed(piece):
                             yield chunk
                         if answer.is_done:
                             await _drain(body)
                             break
-                        if answer.has_text:
-                            await asyncio.sleep(GATHER_SECONDS * (1 + self._streaming / CROWD))
                     for chunk in answer.end():
                         yield chunk
             except ChatModelError as error:
@@ -153,14 +146,6 @@ class OpenAIChatModel(ChatModel):
         yield StreamChunk(usage=usage, finish_reason=answer.finish_reason)
         if error := _error_of(answer, failure):
             raise error
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self._streaming += 1
-        try:
-            yield
-        finally:
-            self._streaming -= 1
 
     async def _open(self, messages: Sequence[ChatMessage]) -> "AnswerBody":
         import httpx2
