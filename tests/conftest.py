@@ -5,7 +5,7 @@ import pytest
 from tracing import recorder
 from tracing.thread_recorder import ThreadRecorder
 
-pytest_plugins = ["tests.postgres", "tests.servers.fixtures"]
+pytest_plugins = ["tests.postgres", "tests.servers.fixtures", "tests.servers.prepared"]
 
 
 def pytest_collection_modifyitems(items):

@@ -1,7 +1,6 @@
 """The two pages that probes ask: in the test's process, and of servers whose database is away."""
 
 import json
-import shutil
 import sqlite3
 import time
 import urllib.error
@@ -22,9 +21,8 @@ from learning.models import Chapter, Course
 from learning.tasks import reindex_course
 from rag.indexing import reindex
 from rag.models import IndexVersion
-from tests.faults.conftest import PREPARE
 from tests.faults.site import eventually
-from tests.servers.site import SERVERS, Server, prepare_site, running_server
+from tests.servers.site import SERVERS, Server, running_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,17 +95,8 @@ def test_jobs_that_nobody_does_are_told_and_keep_nobody_away(client, indexed):
 # --- Servers ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
-    prepare_site(folder, [["shell", "-v", "0", "-c", PREPARE]], **settings)
-    return folder
-
-
 @pytest.fixture(params=SERVERS)
-def server(request, prepared, tmp_path) -> Iterator[Server]:
-    data = Path(shutil.copytree(prepared, tmp_path / "data"))
+def server(request, data) -> Iterator[Server]:
     settings = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
     with running_server(data, request.param, **settings) as server:
         yield server

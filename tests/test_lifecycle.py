@@ -1,6 +1,5 @@
 """`manage.py serve` and the two processes that it starts: they end together, and soon."""
 
-import shutil
 import signal
 import subprocess
 import time
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import PREPARE
 from tests.faults.site import eventually, rows
 from tests.servers.site import Server, prepare_site, running_server
 
@@ -21,18 +19,6 @@ chapter.text += "\\n\\nAnd this is new."
 chapter.save()
 reindex_course.enqueue(chapter.course.slug)
 """
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare_site(folder, [["shell", "-v", "0", "-c", PREPARE]], **WORDS)
-    return folder
-
-
-@pytest.fixture
-def data(prepared, tmp_path) -> Path:
-    return Path(shutil.copytree(prepared, tmp_path / "data"))
 
 
 def children_of(server: Server) -> list[int]:

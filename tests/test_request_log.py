@@ -2,32 +2,20 @@
 
 import asyncio
 import json
-import shutil
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import PREPARE
 from tests.faults.site import eventually, rows
 from tests.faults.students import Student
-from tests.servers.site import SERVERS, Server, prepare_site, running_server
+from tests.servers.site import SERVERS, Server, running_server
 
 SECRET_WORDS = "Why does Zanzibar have tides?"
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
-    prepare_site(folder, [["shell", "-v", "0", "-c", PREPARE]], **settings)
-    return folder
-
-
 @pytest.fixture(params=SERVERS)
-def server(request, prepared, tmp_path) -> Iterator[Server]:
-    data = Path(shutil.copytree(prepared, tmp_path / "data"))
+def server(request, data) -> Iterator[Server]:
     settings = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings", "PYTHONWARNINGS": "ignore"}
     with running_server(data, request.param, **settings) as server:
         yield server

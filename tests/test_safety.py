@@ -18,6 +18,8 @@ ANYBODYS = ["/", "/accounts/login/", "/accounts/signup/", "/admin/login/", "/now
 
 def manage(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     unset = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "LANGFUSE_HOST", "OPENAI_BASE_URL"), "")
+    # Set by the tests in a browser, for themselves; a deployment is warned of it.
+    unset["DJANGO_ALLOW_ASYNC_UNSAFE"] = ""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.scripted import ScriptedServer
+from tests.browser.steps import new_student
 from tests.servers.langfuse_server import LangfuseServer
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.site import CHROMIUM_OPTIONS, chromium, running_site
@@ -96,3 +98,19 @@ def complaints(context):
         lambda message: message.type in ("error", "warning") and heard.append(message.text),
     )
     return heard
+
+
+@pytest.fixture
+def server(site, page: Page) -> ScriptedServer:
+    """What the page's websocket talks to."""
+    return ScriptedServer(page)
+
+
+@pytest.fixture
+def student(server, page: Page) -> Page:
+    """A student on the page of a conversation in which nothing was asked yet."""
+    new_student(page, "sea")
+    page.goto("/courses/tides/")
+    page.get_by_role("button", name="Ask the tutor").click()
+    expect(page.locator("[data-send]")).to_be_enabled()
+    return page

@@ -3,7 +3,6 @@
 The page is real, and the server's end of its websocket is the test's.
 """
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.scripted import (
@@ -15,25 +14,10 @@ from tests.browser.scripted import (
     sources,
     started,
 )
-from tests.browser.steps import last_answer, new_student, words
+from tests.browser.steps import last_answer, words
 
 STATUS = "[data-status]"
 STATES = "[data-turn-status]"
-
-
-@pytest.fixture
-def server(site, page: Page) -> ScriptedServer:
-    return ScriptedServer(page)
-
-
-@pytest.fixture
-def student(server, page: Page) -> Page:
-    """A student on the page of a conversation in which nothing was asked yet."""
-    new_student(page, "sea")
-    page.goto("/courses/tides/")
-    page.get_by_role("button", name="Ask the tutor").click()
-    expect(page.locator("[data-send]")).to_be_enabled()
-    return page
 
 
 def doing(page: Page):

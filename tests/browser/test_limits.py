@@ -2,29 +2,12 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.scripted import ScriptedServer, delta, finished, ready
-from tests.browser.steps import new_student
+from tests.browser.scripted import delta, finished, ready
 
 STATUS = "[data-status]"
 LEFT = "[data-left]"
-
-
-@pytest.fixture
-def server(site, page: Page) -> ScriptedServer:
-    return ScriptedServer(page)
-
-
-@pytest.fixture
-def student(server, page: Page) -> Page:
-    """A student on the page of a conversation in which nothing was asked yet."""
-    new_student(page, "sea")
-    page.goto("/courses/tides/")
-    page.get_by_role("button", name="Ask the tutor").click()
-    expect(page.locator("[data-send]")).to_be_enabled()
-    return page
 
 
 def question(page: Page):

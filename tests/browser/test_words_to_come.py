@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.scripted import ScriptedServer, delta, finished
+from tests.browser.scripted import delta, finished
 from tests.browser.steps import Line, ask, expect_end, last_answer, new_student, words
 
 ANSWER = """\
@@ -109,11 +109,6 @@ def test_each_letter_is_shown_once_in_its_place_and_the_end_is_the_page_of_the_s
     at_the_end = words(page).inner_html()
     page.reload()
     assert words(page).inner_html() == at_the_end
-
-
-@pytest.fixture
-def server(site, page: Page) -> ScriptedServer:
-    return ScriptedServer(page)
 
 
 @pytest.fixture

@@ -1,32 +1,13 @@
-"""The folder of a site with a course, its index and its students, made once."""
+"""The provider of a site that something happens to."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.site import STUDENTS
-from tests.servers.site import prepare_site
-
-COURSE = Path(__file__).resolve().parent.parent / "browser" / "course"
-# In one process: each `manage.py` takes a second to start.
-PREPARE = f"""
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-call_command("import_course", {str(COURSE)!r}, "--open", verbosity=0)
-from learning.models import Course, Enrolment, User
-course = Course.objects.get()
-for number in range({STUDENTS}):
-    name = f"student{{number}}"
-    Enrolment.objects.create(user=User.objects.create_user(name, password=name), course=course)
-call_command("reindex", verbosity=0)
-from django_tasks_db.models import DBTaskResult
-DBTaskResult.objects.all().delete()  # done already, and a worker would begin with it
-"""
+from tests.faults.site import Tutor
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
-    prepare_site(folder, [["shell", "-v", "0", "-c", PREPARE]], **settings)
-    return folder
+@pytest.fixture
+def openai() -> Iterator[Tutor]:
+    with Tutor() as openai:
+        yield openai

@@ -17,9 +17,8 @@ from tests.faults.students import Heard, Student
 from tests.servers.langfuse_server import LangfuseServer
 from tests.servers.openai_script import Answer
 from tests.servers.openai_server import OpenAIServer, RecordedRequest
+from tests.servers.prepared import STUDENTS
 from tests.servers.site import running_site
-
-STUDENTS = 20
 
 
 class Tutor(OpenAIServer):

@@ -3,20 +3,16 @@
 import asyncio
 import json
 import os
-import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import pytest
-
-from tests.faults.site import STUDENTS, Tutor, eventually, rows, words_for
+from tests.faults.site import STUDENTS, eventually, rows, words_for
 from tests.faults.students import Student, begin_answer
 from tests.servers.openai_script import WAIT
 from tests.servers.site import ROOT, _environment, running_server
@@ -24,17 +20,6 @@ from tests.servers.site import ROOT, _environment, running_server
 WORDS = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
 FIRST_WORDS = "The moon pulls "
 ANSWERS = "SELECT id, status, text FROM learning_message WHERE role = 'assistant'"
-
-
-@pytest.fixture
-def data(prepared, tmp_path) -> Path:
-    return Path(shutil.copytree(prepared, tmp_path / "data"))
-
-
-@pytest.fixture
-def openai() -> Iterator[Tutor]:
-    with Tutor() as openai:
-        yield openai
 
 
 def manage(data: Path, *arguments: object, **settings: str) -> subprocess.CompletedProcess:

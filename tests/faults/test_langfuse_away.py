@@ -17,11 +17,11 @@ ALWAYS = 100_000  # times, more than there are batches
 
 
 @pytest.fixture(scope="module")
-def site(prepared) -> Iterator[Site]:
+def site(module_data) -> Iterator[Site]:
     with (
         Tutor() as openai,
         Langfuse() as langfuse,
-        hurried_site(prepared, openai, langfuse) as site,
+        hurried_site(module_data, openai, langfuse) as site,
     ):
         yield site
 

@@ -2,13 +2,10 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from tests.faults.site import eventually, rows
 from tests.servers.site import ROOT, _environment
@@ -20,11 +17,6 @@ NEW_TEXT = "".join(
 )
 WORDS = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
 SLOW = {"DJANGO_SETTINGS_MODULE": "tests.faults.slow_settings"}
-
-
-@pytest.fixture
-def data(prepared, tmp_path) -> Path:
-    return Path(shutil.copytree(prepared, tmp_path / "data"))
 
 
 def start(data: Path, *arguments: str, settings=WORDS) -> subprocess.Popen:

@@ -5,13 +5,10 @@ Every trace of it, whole ones and broken-off ones, arrives after its next start,
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-
-import pytest
 
 from tests.faults.copies import assert_all_in_langfuse, assert_unharmed
 from tests.faults.site import (
@@ -30,17 +27,6 @@ from tests.servers.openai_script import WAIT
 BEGUN = 3  # answers
 QUESTION = "Why are there tides at all?"
 FIRST_WORDS = "The moon pulls "
-
-
-@pytest.fixture
-def data(prepared, tmp_path) -> Path:
-    return Path(shutil.copytree(prepared, tmp_path / "data"))
-
-
-@pytest.fixture
-def openai() -> Iterator[Tutor]:
-    with Tutor() as openai:
-        yield openai
 
 
 class Killer:

@@ -6,7 +6,6 @@ waits for it (learning/consumers.py).
 
 import asyncio
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,17 +23,6 @@ from tests.servers.site import SERVERS, Server, running_server
 BROWSERS = 6
 LONG = [f"The {n}th tide of the year came in, and it went out again.\n\n" for n in range(800)]
 ASKS_AGAIN = 25  # times, for 150 kB each: without a limit, 4 MB that nobody reads
-
-
-@pytest.fixture
-def data(prepared, tmp_path) -> Path:
-    return Path(shutil.copytree(prepared, tmp_path / "data"))
-
-
-@pytest.fixture
-def openai() -> Iterator[Tutor]:
-    with Tutor() as openai:
-        yield openai
 
 
 @pytest.fixture(params=SERVERS)

@@ -2,9 +2,7 @@
 
 import asyncio
 import itertools
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -31,10 +29,9 @@ def openai() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="module")
-def webs(prepared, tmp_path_factory, openai) -> Iterator[Webs]:
+def webs(module_data, openai) -> Iterator[Webs]:
     redis_program()
-    data = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("two") / "data"))
-    with running_webs(data, has_redis=True, OPENAI_BASE_URL=openai.url, **SETTINGS) as webs:
+    with running_webs(module_data, has_redis=True, OPENAI_BASE_URL=openai.url, **SETTINGS) as webs:
         yield webs
 
 

@@ -9,7 +9,6 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -71,14 +70,15 @@ async def ask_once(crowd: Crowd, desk: Desk, fault: Fault, chance: Random) -> No
 
 
 @pytest.fixture(scope="module")
-def crowd(prepared, tmp_path_factory) -> Iterator[Crowd]:
+def crowd(module_data) -> Iterator[Crowd]:
     """All of them, when it is over; the site still runs."""
-    data = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("crowd") / "data"))
-    prepare_crowd(data)
+    prepare_crowd(module_data)
     has_redis = bool(shutil.which("redis-server"))
     with (
         Provider() as provider,
-        running_webs(data, has_redis=has_redis, OPENAI_BASE_URL=provider.url, **SETTINGS) as webs,
+        running_webs(
+            module_data, has_redis=has_redis, OPENAI_BASE_URL=provider.url, **SETTINGS
+        ) as webs,
     ):
         crowd = Crowd(webs, provider, seat(webs))
         began = time.monotonic()

@@ -6,6 +6,7 @@ from asgiref.sync import sync_to_async
 from learning.branches import Branches
 from learning.models import Message
 from tests.learning.chat import Tab, browser_of
+from tests.servers.openai_script import WAIT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,6 +22,11 @@ async def answered(tab, chat_model, text, *, id, says, **fields) -> dict:
 
 def page(alice, conversation) -> str:
     return browser_of(alice).get(conversation.get_absolute_url()).content.decode()
+
+
+def show(user, conversation, turn):
+    address = f"{conversation.get_absolute_url()}show/"
+    return browser_of(user).post(address, {"turn": turn}, follow=True)
 
 
 async def test_an_answer_asked_for_again_stands_beside_the_first(
@@ -63,11 +69,7 @@ async def test_a_version_can_be_shown_again_with_all_that_followed_it(
         tab, chat_model, "What is sugar?", id="3", says="Sweet.", instead_of=first["turn"]
     )
 
-    def go_back():
-        address = f"{conversation.get_absolute_url()}show/"
-        return browser_of(alice).post(address, {"turn": first["turn"]}, follow=True)
-
-    shown = (await sync_to_async(go_back)()).content.decode()
+    shown = (await sync_to_async(show)(alice, conversation, first["turn"])).content.decode()
 
     assert "It shines." in shown and "It drinks." in shown and "Sweet." not in shown
     assert (await tab.receive())["type"] == "conversation.changed"
@@ -80,18 +82,12 @@ async def test_a_version_can_be_shown_again_with_all_that_followed_it(
 async def test_a_branch_is_not_changed_under_an_answer_that_is_being_written(
     tab, conversation, chat_model, alice
 ):
-    from tests.servers.openai_script import WAIT
-
     first = await answered(tab, chat_model, "What is light?", id="1", says="It shines.")
     chat_model.answers("A wave ", WAIT)
     await tab.ask("What is light?", id="2", instead_of=first["turn"])
     await tab.until("turn.delta")
 
-    def go_back():
-        address = f"{conversation.get_absolute_url()}show/"
-        return browser_of(alice).post(address, {"turn": first["turn"]}, follow=True)
-
-    response = await sync_to_async(go_back)()
+    response = await sync_to_async(show)(alice, conversation, first["turn"])
 
     assert "Please wait until the answer is written." in response.content.decode()
     assert "It shines." not in response.content.decode()
@@ -115,18 +111,14 @@ async def test_nobody_shows_a_branch_of_somebody_else(indexed, alice, bob):
     def attempt():
         turn = _answered_conversation(bob, indexed)
         theirs = Message.objects.get(pk=turn).conversation
-        address = f"{theirs.get_absolute_url()}show/"
-        return browser_of(alice).post(address, {"turn": turn}).status_code
+        return show(alice, theirs, turn).status_code
 
     assert await sync_to_async(attempt)() == 404
 
 
 @pytest.mark.parametrize("value", ["", "7", "nonsense", "00000000-0000-0000-0000-000000000000"])
 async def test_what_is_no_turn_cannot_be_shown(conversation, alice, value):
-    address = f"{conversation.get_absolute_url()}show/"
-    browser = await sync_to_async(browser_of)(alice)
-    response = await sync_to_async(browser.post)(address, {"turn": value})
-    assert response.status_code == 404
+    assert (await sync_to_async(show)(alice, conversation, value)).status_code == 404
 
 
 async def test_instead_of_must_be_an_id(tab):
@@ -138,8 +130,6 @@ async def test_instead_of_must_be_an_id(tab):
 async def test_a_tab_that_comes_later_sees_the_version_that_runs(
     tab, conversation, chat_model, alice
 ):
-    from tests.servers.openai_script import WAIT
-
     first = await answered(tab, chat_model, "What is light?", id="1", says="It shines.")
     chat_model.answers("A wave ", WAIT)
     await tab.ask("What is light?", id="2", instead_of=first["turn"])

@@ -4,7 +4,6 @@ Each end is bounded by the server's own deadline; how long it took is printed.
 """
 
 import asyncio
-import shutil
 import signal
 import socket
 import sqlite3
@@ -25,39 +24,12 @@ from tests.faults.students import Student, ask, begin_answer, next_frame
 from tests.servers.langfuse_server import LangfuseServer
 from tests.servers.openai_script import WAIT
 from tests.servers.openai_server import OpenAIServer
-from tests.servers.site import SERVERS, Server, prepare_site, running_server
+from tests.servers.site import SERVERS, Server, running_server
 
-COURSE = Path(__file__).resolve().parent.parent / "browser" / "course"
 QUESTION = "What is a spring tide?"
 FIRST_WORDS = "A spring tide is "
 ANSWERS = "SELECT status, text FROM learning_message WHERE role = 'assistant'"
 TRACES = "SELECT status FROM tracing_tracerecord WHERE name = 'ai_chat'"
-
-PREPARE = f"""
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-call_command("import_course", {str(COURSE)!r}, "--open", verbosity=0)
-from learning.models import Course, Enrolment, User
-for number in range({STUDENTS}):
-    name = f"student{{number}}"
-    user = User.objects.create_user(name, password=name)
-    Enrolment.objects.create(user=user, course=Course.objects.get())
-call_command("reindex", verbosity=0)
-"""
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
-    prepare_site(folder, [["shell", "-v", "0", "-c", PREPARE]], **settings)
-    return folder
-
-
-@pytest.fixture
-def data(prepared, tmp_path) -> Path:
-    """The folder of a site with an indexed course and students in it."""
-    return Path(shutil.copytree(prepared, tmp_path / "data"))
 
 
 @pytest.fixture
@@ -152,6 +124,21 @@ def end_amid_answers(server: Server, data: Path, *, lock_seconds: float = 0, sig
     print(f"ended within {asyncio.run(go()):.2f} seconds")
 
 
+def end_once(server: Server, name: str, *, has_heard: str) -> None:
+    """Let a student ask, and tell the server to end when a frame of that type has come."""
+    student = Student(server.url, name)
+    conversation = student.opens_conversation("tides")
+
+    async def go() -> float:
+        async with student.tab(conversation) as tab:
+            await ask(tab, QUESTION)
+            while (await next_frame(tab))["type"] != has_heard:
+                pass
+            return await asyncio.to_thread(server.end)
+
+    print(f"ended within {asyncio.run(go()):.2f} seconds")
+
+
 def begun(data: Path) -> list[tuple]:
     """The answers whose first words are saved, and that have not ended."""
     return [row for row in rows(data, ANSWERS) if row == ("running", FIRST_WORDS)]
@@ -205,34 +192,14 @@ class TestToldToEnd:
     def test_saves_a_turn_that_still_searches(self, data, settings, kind):
         slow = settings | {"DJANGO_SETTINGS_MODULE": "tests.learning.slow_search_settings"}
         with running_server(data, kind, **slow) as server:
-            student = Student(server.url, "student0")
-            conversation = student.opens_conversation("tides")
-
-            async def go() -> float:
-                async with student.tab(conversation) as tab:
-                    await ask(tab, QUESTION)
-                    while (await next_frame(tab))["type"] != "turn.started":
-                        pass
-                    return await asyncio.to_thread(server.end)
-
-            print(f"ended within {asyncio.run(go()):.2f} seconds")
+            end_once(server, "student0", has_heard="turn.started")
         assert rows(data, ANSWERS) == [("interrupted", "")]
         assert rows(data, TRACES) == [("interrupted",)]
 
     def test_saves_a_turn_that_still_waits_for_its_place(self, data, settings, kind):
         with running_server(data, kind, CONCURRENT_ANSWERS="1", **settings) as server:
             begin_alone(server, "student0")
-            student = Student(server.url, "student1")
-            conversation = student.opens_conversation("tides")
-
-            async def go() -> float:
-                async with student.tab(conversation) as tab:
-                    await ask(tab, QUESTION)
-                    while (await next_frame(tab))["type"] != "turn.queued":
-                        pass
-                    return await asyncio.to_thread(server.end)
-
-            print(f"ended within {asyncio.run(go()):.2f} seconds")
+            end_once(server, "student1", has_heard="turn.queued")
         assert sorted(rows(data, ANSWERS)) == [("interrupted", ""), ("interrupted", FIRST_WORDS)]
         assert rows(data, TRACES) == [("interrupted",)] * 2
 
