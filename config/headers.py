@@ -3,27 +3,12 @@
 Files under /static/ are served before these are reached, and keep their own headers.
 """
 
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
-from django.utils.decorators import sync_and_async_middleware
+
+from config.responses import changing_responses
 
 
-@sync_and_async_middleware
-def headers_middleware(get_response):
-    if iscoroutinefunction(get_response):
-
-        async def middleware(request):
-            return _with_headers(request, await get_response(request))
-
-    else:
-
-        def middleware(request):
-            return _with_headers(request, get_response(request))
-
-    return middleware
-
-
-def _with_headers(request, response):
+def _set_headers(request, response) -> None:
     response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
     # Told by the cookie: to look into the session would make every page vary by it. What a person
     # has read or asked must not be found in the browser after they have logged out; a page for
@@ -32,4 +17,6 @@ def _with_headers(request, response):
     response.headers.setdefault(
         "Cache-Control", "private, no-store" if has_session else "private, no-cache"
     )
-    return response
+
+
+headers_middleware = changing_responses(_set_headers)

@@ -6,20 +6,22 @@ work, and a probe that waits there would have a busy process taken for a dead on
 
 import asyncio
 import json
-import threading
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import connection, connections
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
 
 from config import lifecycle
+from config.threads import in_own_thread
 from learning.llm.base import get_chat_model
 from rag.readiness import index_status
+
+logger = logging.getLogger(__name__)
 
 READY_SECONDS = 3.0
 JOB_WAITS_TOO_LONG = timedelta(minutes=2)
@@ -52,11 +54,15 @@ class Probes:
             return _failed("server", "this process was told to end")
         # One look at a time: probes that come every few seconds must not pile up behind a lock.
         if self._asking is None or self._asking.done():
-            self._asking = _in_a_thread(report)
+            # Not Django's thread: it may be what is stuck.
+            self._asking = in_own_thread(report, name="coursetrace-readiness")
         try:
             return await asyncio.wait_for(asyncio.shield(self._asking), READY_SECONDS)
         except TimeoutError:
             return _failed("database", f"no answer within {READY_SECONDS:g} seconds")
+        except Exception:
+            logger.exception("the checks could not be made")
+            return _failed("server", "the checks could not be made")
 
 
 async def _answer(send, status: int, kind: bytes, content: bytes) -> None:
@@ -67,24 +73,6 @@ async def _answer(send, status: int, kind: bytes, content: bytes) -> None:
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
-
-
-def _in_a_thread(function: Callable[[], dict]) -> "asyncio.Future[dict]":
-    """Run in a thread of its own: the shared one may be what is stuck."""
-    loop = asyncio.get_running_loop()
-    future = loop.create_future()
-
-    def run() -> None:
-        result = _failed("server", "the checks could not be made")
-        try:
-            result = function()
-        finally:
-            connections.close_all()
-            with suppress(RuntimeError):  # the loop is closed by now
-                loop.call_soon_threadsafe(future.set_result, result)
-
-    threading.Thread(target=run, name="coursetrace-readiness", daemon=True).start()
-    return future
 
 
 def alive(request) -> HttpResponse:

@@ -13,9 +13,10 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
 
 from django.db import connections
+
+from config.threads import in_own_thread
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +159,11 @@ async def _save_everything(*, began: float) -> None:
     try:
         await turns.interrupt_all(timeout_seconds=ANSWERS_SECONDS)
     finally:
-        await _in_a_thread(_write_traces, began)
+        # Not the loop's own pool: hanging look-ups may have filled it.
+        try:
+            await in_own_thread(_write_traces, began, name="coursetrace-drain")
+        except Exception:
+            logger.exception("the traces could not be written at the end")
         is_saved.set()
 
 
@@ -171,23 +176,6 @@ def _write_traces(began: float) -> None:
 
     recorder.get_recorder().drain(left())
     outbox.stop(min(LANGFUSE_SECONDS, left()))
-
-
-async def _in_a_thread(function, *args) -> None:
-    # Not the loop's own pool: hanging look-ups may have filled it.
-    loop, done = asyncio.get_running_loop(), asyncio.Event()
-
-    def run() -> None:
-        try:
-            function(*args)
-        except Exception:
-            logger.exception("%s failed at the end", function.__qualname__)
-        finally:
-            with suppress(RuntimeError):  # the loop has been closed without waiting for us
-                loop.call_soon_threadsafe(done.set)
-
-    threading.Thread(target=run, name="coursetrace-drain", daemon=True).start()
-    await done.wait()
 
 
 def _end_in_any_case(began: float, is_saved: threading.Event) -> None:

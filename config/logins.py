@@ -15,7 +15,6 @@ import datetime
 import math
 import secrets
 
-from asgiref.sync import iscoroutinefunction
 from axes.handlers.database import AxesDatabaseHandler
 from axes.helpers import get_client_username, get_cool_off
 from axes.models import AccessAttempt
@@ -23,8 +22,9 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare, salted_hmac
-from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext as _
+
+from config.responses import changing_responses
 
 DEVICE_SECONDS = 365 * 24 * 3600
 
@@ -114,23 +114,8 @@ def known_device(request, name: str | None) -> str:
     return f"known browser {device}"
 
 
-@sync_and_async_middleware
-def remember_browsers(get_response):
+def _remember(request, response) -> None:
     """Give the cookie to a browser that somebody has just logged in from."""
-    if iscoroutinefunction(get_response):
-
-        async def middleware(request):
-            return _remembering(request, await get_response(request))
-
-    else:
-
-        def middleware(request):
-            return _remembering(request, get_response(request))
-
-    return middleware
-
-
-def _remembering(request, response):
     if name := getattr(request, "known_to", None):
         # One that is known already keeps its mark, and with it the count of its failures.
         device = known_device(request, name).rpartition(" ")[2] or secrets.token_urlsafe(12)
@@ -142,7 +127,9 @@ def _remembering(request, response):
             httponly=True,
             samesite="Lax",
         )
-    return response
+
+
+remember_browsers = changing_responses(_remember)
 
 
 def _proof(device: str, name: str) -> str:

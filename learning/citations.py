@@ -5,13 +5,15 @@ a chapter that is taken back, or a course that was left, takes its words along.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import reduce
+from operator import or_
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.query import ModelIterable
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from learning.documents.pages import page_at
+from learning.documents.pages import MARKS_BEGIN, page_at
 from learning.models import Chapter, Citation
 from learning.pages import page_label
 from rag.search import RetrievedChunk
@@ -67,10 +69,8 @@ def titles_of(passages: Sequence[RetrievedChunk], chapters: Collection[Chapter])
     In the course's language, as the headings are: a citation is kept as it was. Only chapters that
     have pages are read, for texts are long.
     """
-    with_pages = Chapter.objects.filter(
-        Q(text__contains="<!-- page ") | Q(text__contains="<!-- slide "),
-        pk__in=[chapter.pk for chapter in chapters],
-    )
+    has_pages = reduce(or_, (Q(text__contains=begin) for begin in MARKS_BEGIN))
+    with_pages = Chapter.objects.filter(has_pages, pk__in=[chapter.pk for chapter in chapters])
     texts = {str(pk): text for pk, text in with_pages.values_list("pk", "text")}
     languages = {str(chapter.pk): chapter.course.language for chapter in chapters}
     titles = []

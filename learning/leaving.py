@@ -4,7 +4,7 @@ This listens to the rows themselves, as `privacy` does: enrolments end in the ad
 of accounts, or with a course.
 """
 
-from functools import partial
+from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from django.db import transaction
@@ -31,11 +31,16 @@ def _switched_off(instance: User, using: str, **kwargs) -> None:
 def _end_running(conversations: QuerySet[Conversation], using: str) -> None:
     running = Message.objects.filter(conversation__in=conversations, status=Message.Status.RUNNING)
     for conversation_id in running.values_list("conversation_id", flat=True):
-        transaction.on_commit(partial(_end, conversation_id), using=using, robust=True)
+        end_talk_on_commit(conversation_id, using)
 
 
-def _end(conversation_id) -> None:
-    # Here, not above: this module is loaded by every command, and turns bring search along.
-    from learning import turns
+def end_talk_on_commit(conversation_id: UUID, using: str) -> None:
+    """Stop what is being answered in a conversation, and send its tabs away."""
 
-    async_to_sync(turns.gone)(conversation_id)
+    def end_talk():  # a named function: Django logs its name
+        # Here, not above: this module is loaded by every command, and turns bring search along.
+        from learning import turns
+
+        async_to_sync(turns.gone)(conversation_id)
+
+    transaction.on_commit(end_talk, using=using, robust=True)

@@ -6,11 +6,11 @@ course or an account), deletes the words of its traces: this listens to the rows
 
 import logging
 
-from asgiref.sync import async_to_sync
 from django.db import DatabaseError, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
+from learning.leaving import end_talk_on_commit
 from learning.models import Conversation, User
 from learning.tasks import remove_words, remove_words_of_conversation
 from tracing import privacy, pseudonym
@@ -36,14 +36,8 @@ def forget_words(user: User) -> bool:
 @receiver(post_delete, sender=Conversation)
 def _conversation_deleted(instance: Conversation, using: str, **kwargs) -> None:
     # After the commit, each on its own: a rollback brings everything back, and what one of them
-    # cannot do must not keep the other from it. (Named functions: Django logs their names.)
+    # cannot do must not keep the other from it.
     conversation_id = instance.pk
-
-    def end_talk():
-        # Here, not above: this module is loaded by every command, and turns bring search along.
-        from learning import turns
-
-        async_to_sync(turns.gone)(conversation_id)
 
     def forget():
         try:
@@ -52,7 +46,7 @@ def _conversation_deleted(instance: Conversation, using: str, **kwargs) -> None:
             logger.exception("the words of a deleted conversation are removed a little later")
             remove_words_of_conversation.enqueue(str(conversation_id))
 
-    transaction.on_commit(end_talk, using=using, robust=True)
+    end_talk_on_commit(conversation_id, using)
     transaction.on_commit(forget, using=using, robust=True)
 
 

@@ -41,10 +41,6 @@ _BEGINNINGS = {
 _OLE = b"\xd0\xcf\x11\xe0"
 
 
-def kind_of(path: Path | str) -> Kind | None:
-    return KINDS.get(Path(path).suffix.lower())
-
-
 def read(path: Path, progress: Progress) -> list[Part]:
     """Read a file of any kind; raises `DocumentFault`."""
     kind = KINDS[path.suffix.lower()]

@@ -7,6 +7,7 @@ comes before the next mark.
 import re
 from typing import NamedTuple
 
+MARKS_BEGIN = ("<!-- page ", "<!-- slide ")
 _MARK = re.compile(r"<!-- (page|slide) (\d{1,6}) -->")
 
 

@@ -34,7 +34,6 @@ class Block:
     level: int = 0
     number: int | None = None
     rows: list[list[str]] = field(default_factory=list)
-    ends_on: int = 0
 
     @property
     def page(self) -> int:
@@ -252,7 +251,6 @@ def _is_ended(block: Block) -> bool:
 
 
 def _finish(block: Block) -> None:
-    block.ends_on = block.lines[-1].page
     if block.kind == "code":
         block.text = _code(block.lines)
     elif block.kind == "table" and len(block.lines) > 1:

@@ -38,6 +38,9 @@ FIRST_PAUSE_SECONDS = 0.5  # doubled with every retry
 LONGEST_WAIT_SECONDS = 10.0  # a provider that asks for more patience is not asked again
 # After [DONE] the body is read to its end, so that the connection can serve the next question.
 DRAIN_SECONDS = 0.1
+# After the first words a frame goes out each 40 ms at most: read a little less often than that, so
+# that what is read goes out at once.
+GATHER_SECONDS = 0.045
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,8 @@ class OpenAIChatModel(ChatModel):
                         if answer.is_done:
                             await _drain(body)
                             break
+                        if answer.has_text:
+                            body.rest(GATHER_SECONDS)
                     for chunk in answer.end():
                         yield chunk
             except ChatModelError as error:

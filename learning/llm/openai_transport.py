@@ -2,7 +2,8 @@
 
 One pool per event loop, for all models. Not the package's own aiohttp transport, because
 
-- an answer's body is read straight from aiohttp here (`AnswerBody`), six layers less;
+- an answer's body is read straight from aiohttp here (`AnswerBody`), six layers less, and no
+  oftener than it can be shown;
 - what is not read to its end is cut off at once. Closing a TLS connection in good order waits half
   a minute for the provider's farewell, and meanwhile the provider goes on generating;
 - the certificates are loaded once per process, and not on the event loop (30 ms).
@@ -70,6 +71,17 @@ class AnswerBody:
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._response.content.iter_any()
+
+    def rest(self, seconds: float) -> None:
+        """Read nothing for so long: what comes meanwhile is then read at one go.
+
+        It waits in the kernel, where it outlives its connection; what waits in a buffer of this
+        process is lost when the connection breaks.
+        """
+        connection = self._response.connection
+        if transport := connection and _innermost(connection.transport):
+            transport.pause_reading()
+            asyncio.get_running_loop().call_later(seconds, transport.resume_reading)
 
     def close(self) -> None:
         # At its end the body has given the connection back for the next question; if it has not,
@@ -161,6 +173,12 @@ class Connector(aiohttp.TCPConnector):
         if connection.transport is not None:
             _transports.get([]).append(connection.transport)
         return connection
+
+
+def _innermost(transport: asyncio.Transport | None) -> asyncio.Transport | None:
+    """Return the transport that reads from the socket; None where it cannot be known."""
+    tls = getattr(transport, "_ssl_protocol", None)
+    return getattr(tls, "_transport", None) if tls else transport
 
 
 def _cut(transports: list[asyncio.Transport]) -> None:

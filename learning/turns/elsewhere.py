@@ -13,7 +13,7 @@ from uuid import UUID
 from learning import relay, tabs
 from learning.events import Event
 from learning.models import Message
-from learning.turns import registry
+from learning.turns import registry, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +38,7 @@ def _note(conversation_id: UUID, event: Event) -> None:
     elif kind.startswith("turn."):
         _heard_at[conversation_id] = time.monotonic()
         if not _minding:
-            task = asyncio.create_task(_mind(), name="mind turns elsewhere")
-            _minding.add(task)
-            task.add_done_callback(_minding.discard)
+            tasks.begin(_mind(), _minding, name="mind turns elsewhere")
 
 
 async def _mind() -> None:
@@ -67,9 +65,7 @@ def _missed(conversation_id: UUID, message: dict) -> None:
     if tabs.is_open_here(conversation_id) and not registry.runs_here(conversation_id):
         _missing[conversation_id] = None
         if not _minding_missed:
-            task = asyncio.create_task(_catch_up(), name="catch up with turns elsewhere")
-            _minding_missed.add(task)
-            task.add_done_callback(_minding_missed.discard)
+            tasks.begin(_catch_up(), _minding_missed, name="catch up with turns elsewhere")
 
 
 def _back(conversation_id: UUID, message: dict) -> None:

@@ -17,9 +17,9 @@ from learning import events, relay, tabs
 from learning.events import Ask, Event
 from learning.models import Conversation, Message
 from learning.rendering import AnswerRenderer, addresses_in
-from learning.turns import rows
+from learning.turns import rows, tasks
 from learning.turns.keeping import keeper
-from learning.turns.rows import Rejected
+from learning.turns.rows import Rejected, StoredTurn
 from learning.turns.turn import Turn
 from rag import database
 
@@ -33,7 +33,7 @@ Show = Callable[[Event | None], None]
 _running: dict[UUID, Turn] = {}  # by conversation
 _stopping: set[asyncio.Task] = set()
 _answering_others: set[asyncio.Task] = set()
-_beginning: set[asyncio.Task] = set()  # a reference, or a task may be collected while it runs
+_beginning: set[asyncio.Task] = set()
 _endings: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()  # of servers that go
 
 
@@ -48,11 +48,8 @@ async def start(conversation: Conversation, ask: Ask, show: Show) -> None:
         raise Rejected("busy", words)
     turn = Turn(conversation, ask, partial(tabs.show_all, conversation.pk))
     # Shielded: a tab that closes right now must not leave a saved question that nobody answers.
-    beginning = asyncio.create_task(_begin(turn))
-    _beginning.add(beginning)
-    beginning.add_done_callback(_beginning.discard)
     try:
-        await asyncio.shield(beginning)
+        await asyncio.shield(tasks.begin(_begin(turn), _beginning))
     except Rejected as rejection:
         if rejection.code != "busy" or not await _show_earlier(conversation.pk, ask, show):
             raise
@@ -87,9 +84,7 @@ async def stop(conversation_id: UUID) -> None:
     if turn := _running.get(conversation_id):
         turn.stop()
     elif relay.line():
-        stopping = asyncio.create_task(_stop_elsewhere(conversation_id))
-        _stopping.add(stopping)
-        stopping.add_done_callback(_stopping.discard)
+        tasks.begin(_stop_elsewhere(conversation_id), _stopping)
 
 
 async def _stop_elsewhere(conversation_id: UUID) -> None:
@@ -127,10 +122,10 @@ async def interrupt_all(*, timeout_seconds: float) -> None:
     for turn in list(_running.values()):
         turn.server_ends()
     until = loop.time() + timeout_seconds
-    while (tasks := [*_beginning, *(turn.task for turn in _running.values())]) and (
+    while (going := [*_beginning, *(turn.task for turn in _running.values())]) and (
         seconds := until - loop.time()
     ) > 0:
-        await asyncio.wait(tasks, timeout=seconds)
+        await asyncio.wait(going, timeout=seconds)
 
 
 def mark_interrupted() -> int:
@@ -174,8 +169,8 @@ async def _show_running(turn: Turn, show: Show) -> None:
 
 def _newest(conversation_id: UUID) -> Event | None:
     rows.mark_interrupted(conversation_id)
-    answer = rows.newest_answer(conversation_id)
-    return _stored_snapshot(answer) if answer else None
+    turn = rows.newest_turn(conversation_id)
+    return _stored_snapshot(turn) if turn else None
 
 
 async def _show_earlier(conversation_id: UUID, ask: Ask, show: Show) -> bool:
@@ -185,8 +180,8 @@ async def _show_earlier(conversation_id: UUID, ask: Ask, show: Show) -> bool:
         return True
 
     def find() -> Event | None:
-        answer = rows.answer_to(conversation_id, ask.id)
-        return _stored_snapshot(answer) if answer else None
+        turn = rows.turn_asked_for(conversation_id, ask.id)
+        return _stored_snapshot(turn) if turn else None
 
     earlier = await database.run(find)
     if earlier is None:
@@ -198,11 +193,11 @@ async def _show_earlier(conversation_id: UUID, ask: Ask, show: Show) -> bool:
     return True
 
 
-def _stored_snapshot(answer: Message) -> Event:
+def _stored_snapshot(turn: StoredTurn) -> Event:
+    answer = turn.answer
     citations = rows.citations_of(answer)
     cited = {citation.number: citation.url for citation in citations}
     renderer = AnswerRenderer(cited, addresses_in(citation.quote for citation in citations))
-    after, versions = rows.place_of(answer)
     question = answer.reply_to
     return events.snapshot(
         str(answer.pk),
@@ -212,8 +207,8 @@ def _stored_snapshot(answer: Message) -> Event:
         citations,
         ask_id=(question.ask_id or "") if question else "",
         question=question.text if question else "",
-        after=after,
-        versions=versions,
+        after=turn.after,
+        versions=turn.versions,
         is_weak=answer.is_weakly_sourced,
         message=answer.error,
     )
@@ -232,11 +227,8 @@ def _asked_to_stop(conversation_id: UUID, message: dict) -> None:
 
 def _asked_to_show(conversation_id: UUID, message: dict) -> None:
     if turn := _running.get(conversation_id):
-        replying = asyncio.create_task(
-            _show_running(turn, lambda event: _reply(conversation_id, message, event=event))
-        )
-        _answering_others.add(replying)
-        replying.add_done_callback(_answering_others.discard)
+        showing = _show_running(turn, lambda event: _reply(conversation_id, message, event=event))
+        tasks.begin(showing, _answering_others)
 
 
 def _reply(conversation_id: UUID, message: dict, **said) -> None:

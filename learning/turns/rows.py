@@ -50,6 +50,15 @@ class Question:
     questions_left: int | None
 
 
+@dataclass
+class StoredTurn:
+    """An answer as it is stored, and where its turn stands in its conversation."""
+
+    answer: Message
+    after: UUID | None  # the turn that it follows
+    versions: Sequence[UUID]  # the turns at its place, this one included
+
+
 def save_question(conversation: Conversation, ask: Ask, *, trace_id: str, model: str) -> Question:
     """Save the question and an empty running answer; raise Rejected where there is no turn to be.
 
@@ -153,24 +162,24 @@ def _messages(path: Sequence[UUID]) -> list[Message]:
     return [found[pk] for pk in newest if pk in found]
 
 
-def answer_to(conversation_id: UUID, ask_id: str) -> Message | None:
-    """The answer to a question that was asked before with this id."""
-    return _answers(conversation_id).filter(reply_to__ask_id=ask_id).first()
+def turn_asked_for(conversation_id: UUID, ask_id: str) -> StoredTurn | None:
+    """Return the turn that a question with this id began before."""
+    answer = _answers(conversation_id).filter(reply_to__ask_id=ask_id).first()
+    return _stored(answer, Branches(conversation_id)) if answer else None
 
 
-def newest_answer(conversation_id: UUID) -> Message | None:
-    """The last answer of the path that is shown; one that runs is always that."""
+def newest_turn(conversation_id: UUID) -> StoredTurn | None:
+    """Return the last turn of the path that is shown; one that runs is always that."""
     conversation = Conversation.objects.filter(pk=conversation_id).only("shown").first()
     if conversation is None:
         return None
-    end = shown_end(conversation, Branches(conversation_id))
-    return _answers(conversation_id).filter(pk=end).first()
+    branches = Branches(conversation_id)
+    answer = _answers(conversation_id).filter(pk=shown_end(conversation, branches)).first()
+    return _stored(answer, branches) if answer else None
 
 
-def place_of(answer: Message) -> tuple[UUID | None, list[UUID]]:
-    """Return the turn that an answer's turn follows, and the turns at its place."""
-    branches = Branches(answer.conversation_id)
-    return branches.before(answer.pk), branches.versions(answer.pk)
+def _stored(answer: Message, branches: Branches) -> StoredTurn:
+    return StoredTurn(answer, branches.before(answer.pk), branches.versions(answer.pk))
 
 
 def _answers(conversation_id: UUID) -> QuerySet[Message]:

@@ -10,12 +10,12 @@ from contextlib import aclosing, suppress
 import pytest
 
 from learning.llm.base import ChatMessage
-from learning.llm.errors import ChatModelUnavailable
+from learning.llm.errors import AnswerCutOff, ChatModelUnavailable
 from learning.llm.openai import OpenAIChatModel
 from learning.llm.openai_transport import certificates
 from tests.servers.certificates import self_signed
 from tests.servers.openai_script import WAIT, Raw
-from tests.servers.stubborn_server import HALF_A_REFUSAL, HALF_AN_ANSWER, StubbornServer
+from tests.servers.stubborn_server import HALF_A_REFUSAL, HALF_AN_ANSWER, OTHER_HALF, StubbornServer
 
 QUESTION = [ChatMessage("user", "What is a limit?")]
 # What must happen at once takes a millisecond; the rest is for a machine that is busy.
@@ -127,6 +127,19 @@ async def test_a_reader_cancelled_in_its_loop_lets_go_at_once():
 
         closed_at = await asyncio.to_thread(server.wait_until_closed)
         assert closed_at - cancelled_at < AT_ONCE_SECONDS
+
+
+@pytest.mark.parametrize("over", ["http", "https"])
+async def test_what_came_before_a_connection_broke_is_read(over, request):
+    tls = request.getfixturevalue("tls") if over == "https" else None
+    heard = ""
+    with StubbornServer(answer=HALF_AN_ANSWER, last_words=OTHER_HALF, tls=tls) as server:
+        with pytest.raises(AnswerCutOff):
+            async with aclosing(model_at(server.url).stream(QUESTION)) as chunks:
+                async for chunk in chunks:
+                    heard += chunk.text
+
+    assert heard == "Half and half."
 
 
 async def test_a_refusal_that_does_not_end_is_one_all_the_same():

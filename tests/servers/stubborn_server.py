@@ -10,17 +10,26 @@ It serves one connection after another from a thread, over bare sockets.
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from contextlib import suppress
 from typing import Self
 
 GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
-_EVENT = b'data: {"choices":[{"delta":{"content":"Half "}}]}\n\n'
+RESET = struct.pack("ii", 1, 0)  # for SO_LINGER: a close that takes leave of nobody
+
+
+def _event(text: bytes) -> bytes:
+    """One chunk of an answer, as a chunk of HTTP."""
+    event = b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % text
+    return b"%x\r\n%b\r\n" % (len(event), event)
+
+
 HALF_AN_ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"%x\r\n%b\r\n" % (len(_EVENT), _EVENT)
-)
+) + _event(b"Half ")
+OTHER_HALF = _event(b"and half.")
 HALF_A_REFUSAL = (
     b"HTTP/1.1 500 Oh dear\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     b'{"error": {"message": "out of'
@@ -28,12 +37,21 @@ HALF_A_REFUSAL = (
 
 
 class StubbornServer:
-    """Reads a request (unless `reads` is False), sends `answer`, and does nothing any more."""
+    """Reads a request (unless `reads` is False), sends `answer`, and does nothing any more.
+
+    With `last_words` it sends those a moment later, and breaks the connection off with them.
+    """
 
     def __init__(
-        self, *, answer: bytes = b"", reads: bool = True, tls: ssl.SSLContext | None = None
+        self,
+        *,
+        answer: bytes = b"",
+        last_words: bytes = b"",
+        reads: bool = True,
+        tls: ssl.SSLContext | None = None,
     ):
         self.answer = answer
+        self.last_words = last_words
         self.reads = reads
         self.tls = tls
         self.has_request = threading.Event()
@@ -79,6 +97,7 @@ class StubbornServer:
     def _stand_there(self, connection: socket.socket) -> None:
         self.connections += 1
         connection.settimeout(5)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.tls:
             connection = self.tls.wrap_socket(connection, server_side=True)
         if self.reads:
@@ -86,6 +105,12 @@ class StubbornServer:
         self.has_request.set()
         if self.answer:
             connection.sendall(self.answer)
+        if self.last_words:
+            time.sleep(0.02)
+            connection.sendall(self.last_words)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.close()
+            return
         # Nothing is read any more, so that a goodbye inside TLS goes unheard, as with servers
         # that only look whether the connection stands.
         poll = select.poll()
