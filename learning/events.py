@@ -193,7 +193,10 @@ def delta(turn_id: str, at: int, text: str, rendered: Iterable[tuple[int, str]])
     }
 
 
-def finished(turn_id: str, status: str, text: str, usage, message: str = "") -> Event:
+def finished(
+    turn_id: str, status: str, text: str, usage, message: str = "", *, left: int | None = None
+) -> Event:
+    """`left`: how many questions are left today, if this one did not count after all."""
     event = {
         "type": "turn.finished",
         "turn": turn_id,
@@ -205,6 +208,8 @@ def finished(turn_id: str, status: str, text: str, usage, message: str = "") -> 
             else None
         ),
     }
+    if left is not None:
+        event["left"] = left
     return {**event, "message": message} if message else event
 
 

@@ -40,10 +40,11 @@ def count_question(user: User, course: Course) -> tuple[bool, int | None]:
     return is_allowed, questions_left(user, course)
 
 
-def give_back(user: User, course: Course, asked_at: datetime) -> None:
-    """Take back the count of a question that was not answered with a single word."""
+def give_back(user: User, course: Course, asked_at: datetime) -> int | None:
+    """Let a question that got no word of an answer not count; return how many are left today."""
     day = timezone.localdate(asked_at)
     _counts(user, course, day).filter(asked__gt=0).update(asked=F("asked") - 1)
+    return questions_left(user, course)
 
 
 def used_up(course: Course) -> str:

@@ -268,9 +268,9 @@ def save_answer(
     return bool(is_there)
 
 
-def give_question_back(question: Question, conversation: Conversation) -> None:
-    """Let a question that got no word of an answer not count."""
-    limits.give_back(conversation.user, conversation.course, question.asked.created_at)
+def give_question_back(question: Question, conversation: Conversation) -> int | None:
+    """Let a question that got no word of an answer not count; return how many are left today."""
+    return limits.give_back(conversation.user, conversation.course, question.asked.created_at)
 
 
 def mark_interrupted(conversation_id: UUID | None = None, *, but: Collection[UUID] = ()) -> int:

@@ -42,8 +42,8 @@ class Showing:
         self._rendered = 0  # how much of it they have as HTML
         self._frame_at = 0.0  # by the loop's clock: not before
         self._html_at = 0.0
-        self._timer: asyncio.Handle | None = None
-        self._is_owed_html = False  # and the timer is for that
+        self._next_frame: asyncio.Handle | None = None
+        self._next_html: asyncio.Handle | None = None
 
     def stands_on(self, sources: Mapping[int, str], addresses: Set[str] = frozenset()) -> None:
         """Take what may be cited and what may be linked to, before the first word."""
@@ -56,15 +56,19 @@ class Showing:
 
     def say(self, text: str) -> None:
         self.text += text
-        # A timer for HTML does not hold up text.
-        if self._timer is None or self._is_owed_html:
-            self._frame_when_due()
+        if self._next_frame is None:
+            loop = asyncio.get_running_loop()
+            if loop.time() >= self._frame_at:
+                # Not now: what came in one piece from the provider goes out in one.
+                self._next_frame = loop.call_soon(self._frame)
+            else:
+                self._next_frame = loop.call_at(self._frame_at, self._frame)
 
     def flush(self) -> None:
         """Send all there is, as text and as HTML."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in filter(None, (self._next_frame, self._next_html)):
+            timer.cancel()
+        self._next_html = None
         self._html_at = 0.0
         self._frame()
 
@@ -72,28 +76,21 @@ class Showing:
         """The HTML of what was said up to the last `flush`."""
         return list(enumerate(self._renderer.blocks))
 
-    def _frame_when_due(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._is_owed_html = False
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._frame_at:
-            # Not now: what came in one piece from the provider goes out in one.
-            self._timer = loop.call_soon(self._frame)
-        else:
-            self._timer = loop.call_at(self._frame_at, self._frame)
+    def _html_is_due(self) -> None:
+        self._next_html = None
+        if self._next_frame is None:  # or it brings the HTML, in a moment
+            self._frame()
 
     def _frame(self) -> None:
-        self._timer = None
+        self._next_frame = None
         loop = asyncio.get_running_loop()
         at, self._shown = self._shown, len(self.text)
         changed = self._html(loop) if loop.time() >= self._html_at else []
         if at < self._shown or changed:
             self._emit(events.delta(self.turn_id, at, self.text[at:], changed))
             self._frame_at = loop.time() + FRAME_SECONDS
-        self._is_owed_html = self._rendered < self._shown
-        if self._is_owed_html:
-            self._timer = loop.call_at(self._html_at, self._frame)
+        if self._rendered < self._shown and self._next_html is None:
+            self._next_html = loop.call_at(self._html_at, self._html_is_due)
 
     def _html(self, loop: asyncio.AbstractEventLoop) -> list[tuple[int, str]]:
         if self._rendered == self._shown:

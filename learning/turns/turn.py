@@ -69,6 +69,7 @@ class Turn:
         self.is_weak = False
         self.task: asyncio.Task | None = None
         self._showing = Showing(emit)
+        self._left_again: int | None = None  # questions, when this one did not count
         self._ended_by_server = self._is_deserted = False
 
     @property
@@ -97,7 +98,11 @@ class Turn:
         # A cancel is recorded by then, and this is the task's outermost frame.
         with suppress(asyncio.CancelledError):
             await self._run_traced()
-        self.emit(events.finished(self.id, self.status, self.text, self.usage, self.error))
+        self.emit(
+            events.finished(
+                self.id, self.status, self.text, self.usage, self.error, left=self._left_again
+            )
+        )
         logger.info(
             "turn ended: %s",
             self.status,
@@ -283,7 +288,9 @@ class Turn:
                     # Deleted while it was answered: no word of it may be left, in the trace too.
                     self.trace.capture_content = False
                 elif not self.text and self.status in WORDLESS:
-                    await database.write(rows.give_question_back, self.question, self.conversation)
+                    self._left_again = await database.write(
+                        rows.give_question_back, self.question, self.conversation
+                    )
                 return
             except Exception:
                 if pause is None:

@@ -33,6 +33,15 @@ def test_questions_left_are_counted_down_and_stand_out_when_they_are_few(server,
     expect(student.locator(LEFT)).to_contain_text("You can ask again tomorrow.")
 
 
+def test_a_question_that_did_not_count_after_all_is_counted_as_left_again(server, student):
+    server.answers("One?", "t1", left=2)
+    expect(student.locator(LEFT)).to_have_text("2 questions left today")
+
+    server.say(finished("t1", 0, status="failed", message="It failed.", left=3))
+
+    expect(student.locator(LEFT)).to_have_text("3 questions left today")
+
+
 def test_a_question_beyond_the_limit_returns_to_the_composer_with_the_reason(server, student):
     question(student).fill("One more?")
     question(student).press("Enter")

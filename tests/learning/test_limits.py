@@ -18,11 +18,10 @@ def two_a_day(indexed):
     return indexed
 
 
-async def asked(tab, id) -> dict:
+async def asked(tab, id) -> tuple[dict, dict]:
+    """Ask, and return the frames with which it began and ended."""
     await tab.ask("What is light?", id=id)
-    started = await tab.until("turn.started")
-    await tab.until("turn.finished")
-    return started
+    return await tab.until("turn.started"), await tab.until("turn.finished")
 
 
 async def test_what_is_left_is_said_with_every_question_and_the_next_is_refused_in_words(
@@ -30,11 +29,11 @@ async def test_what_is_left_is_said_with_every_question_and_the_next_is_refused_
 ):
     tab = await Tab(conversation.pk, alice).open()
 
-    left = [tab.ready["left"], (await asked(tab, "1"))["left"], (await asked(tab, "2"))["left"]]
+    (first, _), (second, _) = await asked(tab, "1"), await asked(tab, "2")
     await tab.ask("What is light?", id="3")
     rejected = await tab.receive()
 
-    assert left == [2, 1, 0]
+    assert [tab.ready["left"], first["left"], second["left"]] == [2, 1, 0]
     assert (rejected["type"], rejected["code"]) == ("turn.rejected", "quota")
     assert (
         "You have asked the 2 questions that this course allows on one day."
@@ -62,11 +61,13 @@ async def test_a_question_that_got_no_word_of_an_answer_does_not_count(
     chat_model.fails(400, "no such thing", times=2)
     tab = await Tab(conversation.pk, alice).open()
 
-    await asked(tab, "1")
+    started, finished = await asked(tab, "1")
 
+    assert (started["left"], finished["left"]) == (1, 2)
     assert await sync_to_async(questions_left)(alice, two_a_day) == 2
     chat_model.answers("Half ", CUT)
-    await asked(tab, "2")
+    started, finished = await asked(tab, "2")
+    assert (started["left"], finished.get("left")) == (1, None)
     assert await sync_to_async(questions_left)(alice, two_a_day) == 1
     await tab.close()
 

@@ -87,6 +87,7 @@ export class Line {
         this.shown(frame);
         break;
       case "turn.finished":
+        composer.showLeft(frame.left);
         this.finished(frame);
         break;
       case "turn.rejected":
