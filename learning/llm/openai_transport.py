@@ -13,6 +13,7 @@ Imported at the first question: it takes half a second.
 
 import asyncio
 import functools
+import math
 import ssl
 import urllib.request
 import weakref
@@ -27,11 +28,16 @@ from yarl import URL
 MOST_CONNECTIONS = 2_000  # of one process; whoever comes later waits for a free one
 IDLE_SECONDS = 30.0  # a connection that is kept for the next question; servers keep theirs longer
 NAMES_SECONDS = 60  # a name that was looked up is not looked up again
+# A round of the event loop for twenty answers costs little more than for one: what it runs is at
+# hand. With more, they wait for each other.
+TOGETHER = 20
+MOST_GRAIN_SECONDS = 0.02
 REFUSAL_BYTES = 64 * 1024  # of a refusal's body; what it says stands at its beginning
 REFUSAL_SECONDS = 2.0
 
 # The transports of the request that this task is sending.
 _transports: ContextVar[list[asyncio.Transport]] = ContextVar("transports")
+_bodies: "weakref.WeakSet[AnswerBody]" = weakref.WeakSet()  # that are not closed
 _clients: weakref.WeakKeyDictionary[
     asyncio.AbstractEventLoop, tuple[AsyncGenerator, httpx2.AsyncClient]
 ] = weakref.WeakKeyDictionary()
@@ -68,22 +74,30 @@ class AnswerBody:
     def __init__(self, response: aiohttp.ClientResponse, transports: list[asyncio.Transport]):
         self._response = response
         self._transports = transports
+        _bodies.add(self)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._response.content.iter_any()
 
     def rest(self, seconds: float) -> None:
-        """Read nothing for so long: what comes meanwhile is then read at one go.
+        """Read nothing for about so long: what comes meanwhile is then read at one go.
 
         It waits in the kernel, where it outlives its connection; what waits in a buffer of this
-        process is lost when the connection breaks.
+        process is lost when the connection breaks. Answers that rest until nearly the same time
+        are read together. From here on whoever reads watches how long nothing comes: a timer for
+        each piece costs as much as reading it.
         """
         connection = self._response.connection
         if transport := connection and _innermost(connection.transport):
             transport.pause_reading()
-            asyncio.get_running_loop().call_later(seconds, transport.resume_reading)
+            connection.protocol.read_timeout = None
+            loop = asyncio.get_running_loop()
+            grain = min(MOST_GRAIN_SECONDS, seconds * TOGETHER / len(_bodies))
+            until = math.ceil((loop.time() + seconds) / grain) * grain
+            loop.call_at(until, transport.resume_reading)
 
     def close(self) -> None:
+        _bodies.discard(self)
         # At its end the body has given the connection back for the next question; if it has not,
         # something is still to come, and the connection must serve nobody else.
         if self._response.connection is not None:

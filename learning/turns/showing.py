@@ -90,7 +90,8 @@ class Showing:
             self._emit(events.delta(self.turn_id, at, self.text[at:], changed))
             self._frame_at = loop.time() + FRAME_SECONDS
         if self._rendered < self._shown and self._next_html is None:
-            self._next_html = loop.call_at(self._html_at, self._html_is_due)
+            # Somewhat later than it is due: as a rule a frame of text comes by that takes it along.
+            self._next_html = loop.call_at(self._html_at + 2 * FRAME_SECONDS, self._html_is_due)
 
     def _html(self, loop: asyncio.AbstractEventLoop) -> list[tuple[int, str]]:
         if self._rendered == self._shown:
