@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import TypeVar
 from uuid import UUID
 
 from channels.exceptions import StopConsumer
@@ -21,11 +24,14 @@ from learning.socket_auth import user_of
 from rag import database
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
 # What may wait for a browser that reads slowly; beyond, it gets the whole when it is through.
 MOST_WAITING_CHARACTERS = 200_000
+# A tab that was looked at so lately need not be looked at again.
+ADMITTED_SECONDS = 1.0
 
 
 class Refused(Exception):
@@ -47,6 +53,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._waiting: deque[dict] = deque()
         self._waiting_characters = 0
         self._has_missed = False
+        self._admitted_at = 0.0
+        self._must_admit = False
         self._sender: asyncio.Task | None = None
         try:
             await super().__call__(scope, receive, send)
@@ -71,7 +79,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         conversation_id = self.scope["url_route"]["kwargs"]["conversation_id"]
         with translation.override(self.language):
             try:
-                left = await database.run(_admit_and_count, self.scope, conversation_id)
+                left = await self._let_in(_admit_and_count, conversation_id)
             except Refused as refusal:
                 await self.close(refusal.code)
                 return
@@ -120,13 +128,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case Stop():
                 await turns.stop(self.conversation_id)
             case Resume():
-                await database.run(_admit, self.scope, self.conversation_id)
+                await self._let_in(_admit, self.conversation_id)
                 await turns.look(self.conversation_id, self._say)
 
     async def _ask(self, ask: Ask) -> None:
         try:
             # Anew for every question: a socket may stay open for longer than its student may ask.
-            conversation = await database.run(_admit, self.scope, self.conversation_id)
+            conversation = await self._let_in(_admit, self.conversation_id)
             await turns.start(conversation, ask, self._say)
         except Refused as refusal:
             if refusal.code != NOT_FOUND:
@@ -136,7 +144,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except turns.Rejected as rejection:
             self._say(events.rejected(ask.id, rejection.code, str(rejection)))
 
+    async def _let_in(self, admit: Callable[..., T], conversation_id: UUID) -> T:
+        admitted = await database.run(admit, self.scope, conversation_id)
+        self._admitted_at, self._must_admit = time.monotonic(), False
+        return admitted
+
     # --- To the browser ------------------------------------------------------------------------
+
+    def turn_begins(self) -> None:
+        """Before a question of another tab is shown here: this one's person may have logged out."""
+        self._must_admit = time.monotonic() - self._admitted_at > ADMITTED_SECONDS
 
     def show(self, frame: str) -> None:
         """Send a frame after those before it; never waits for the browser to read."""
@@ -171,16 +188,27 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _send_waiting(self) -> None:
         try:
             while self._waiting or self._has_missed:
-                if not self._waiting:
+                if self._must_admit:
+                    await self._admit_again()
+                elif not self._waiting:
                     await self._make_up()
-                    continue
-                message = self._waiting.popleft()
-                self._waiting_characters -= len(message.get("text", ""))
-                await self.base_send(message)
+                else:
+                    message = self._waiting.popleft()
+                    self._waiting_characters -= len(message.get("text", ""))
+                    await self.base_send(message)
         except Exception:
             # A tab that is going away must not take the others' frames with it.
             logger.debug("a tab did not take a frame", exc_info=True)
             self._forget_frames()
+
+    async def _admit_again(self) -> None:
+        try:
+            await self._let_in(_admit, self.conversation_id)
+        except Refused as refusal:
+            self._must_admit = self._has_missed = False
+            self._waiting = deque([{"type": "websocket.close", "code": refusal.code}])
+        except DatabaseError:
+            await asyncio.sleep(1)
 
     async def _make_up(self) -> None:
         self._has_missed = False

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 class Tab(Protocol):
     def show(self, frame: str) -> None: ...
+    def turn_begins(self) -> None: ...
     def show_notice(self) -> None: ...
     def go_away(self) -> None: ...
 
@@ -90,6 +91,8 @@ def show_here(conversation_id: UUID, event: Event) -> None:
     if tabs := _tabs.get(conversation_id):
         frame = events.dumps(event)
         for tab in list(tabs):
+            if event["type"] == "turn.started":
+                tab.turn_begins()
             tab.show(frame)
 
 

@@ -1,9 +1,12 @@
 """Who may open the chat's socket, and what it does with frames that make no sense."""
 
+import asyncio
+
 import pytest
 from django.contrib.sessions.models import Session
 
 from learning import tabs
+from learning.consumers import ADMITTED_SECONDS
 from learning.models import Conversation, Enrolment
 from tests.learning.chat import Tab
 from tests.servers.openai_script import WAIT
@@ -76,6 +79,21 @@ async def test_who_logged_out_elsewhere_reads_no_more(tab, chat_model):
     await tab.send({"type": "resume"})
 
     assert await tab.close_code() == 4401
+
+
+async def test_who_logged_out_hears_nothing_of_what_another_session_asks(
+    tab, conversation, alice, chat_model
+):
+    await Session.objects.all().adelete()
+    elsewhere = await Tab(conversation.pk, alice).open()
+    await asyncio.sleep(ADMITTED_SECONDS)
+
+    await elsewhere.ask("What is photosynthesis?")
+
+    assert await tab.close_code() == 4401
+    await elsewhere.until("turn.finished")
+    assert elsewhere.text
+    await elsewhere.close()
 
 
 async def test_a_fault_in_a_tab_does_not_leave_it_among_the_open_ones(conversation, alice):
