@@ -24,6 +24,7 @@ from bench.students import Crowd, Student
 TITLE = "Time to the first token, as far as it is ours"
 WISH = "bench-5-20-stamped-timed"
 CROWD = 50
+SETTLE_SECONDS = 1.0  # of a server that has just opened fifty sockets and closed as many
 PAUSE_SECONDS = 0.05  # between one student's answer and the next one's question
 WAYS = {
     "bare": "without retrieval",
@@ -74,6 +75,7 @@ class Askers(Crowd):
             Student(self.url, {**who, "of": [who["of"].pop()]}) for who in self.who[:count]
         ]
         await self.open_all(self.students)
+        await asyncio.sleep(SETTLE_SECONDS)
         return self.students
 
 
