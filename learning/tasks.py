@@ -41,6 +41,14 @@ def _is_waiting(slug: str) -> bool:
 
 
 @task()
+def generate_artefact(job_id: str) -> str:
+    """Make a word cloud, a knowledge graph or a quiz; return the status that the job ended in."""
+    from learning.artefacts.generating import generate  # with what reads a model's answers
+
+    return generate(job_id)
+
+
+@task()
 def remove_words(pseudonym: str) -> int:
     """Remove the words of a person's traces; return how many had any."""
     return privacy.blank_user(pseudonym)

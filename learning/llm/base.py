@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -42,6 +42,14 @@ class StreamChunk:
     is_thinking: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """The form an answer is to have: JSON by this schema, for providers that hold a model to it."""
+
+    name: str
+    schema: Mapping[str, Any]
+
+
 class Passage(Protocol):
     """What a model or a prompt reads of a retrieved chunk."""
 
@@ -61,6 +69,7 @@ class ChatModel(abc.ABC):
     # Where it is asked, if by network: two models of one name may live at two addresses.
     address: str = ""
     context_tokens: int = 8_000
+    answer_tokens: int = 1_500  # the longest answer it is asked for
     # True when the answer consists of the course's own sentences: pages say so.
     quotes_only: bool = False
 
@@ -71,11 +80,16 @@ class ChatModel(abc.ABC):
 
     @abc.abstractmethod
     def stream(
-        self, messages: Sequence[ChatMessage], *, passages: Sequence[Passage] = ()
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        passages: Sequence[Passage] = (),
+        answer_format: AnswerFormat | None = None,
     ) -> AsyncGenerator[StreamChunk]:
         """Yield the answer as it is written; raise a `ChatModelError` when there is none.
 
-        `passages` are the ones numbered [1], [2], … in the system prompt. Use it as
+        `passages` are the ones numbered [1], [2], … in the system prompt. An `answer_format` is
+        passed on where the provider takes one; nothing promises that the answer has it. Use it as
         `async with aclosing(model.stream(...)) as chunks`, so that leaving early, cancelled or
         not, closes the provider's connection at once.
         """
@@ -85,8 +99,7 @@ class ChatModel(abc.ABC):
 
     def count_tokens(self, text: str) -> int:
         """Estimate how many tokens `text` is, rather too many than too few."""
-        cjk = len(CJK.findall(text))
-        return cjk + math.ceil((len(text) - cjk) / LATIN_CHARACTERS_PER_TOKEN)
+        return count_tokens(text)
 
     def count_message_tokens(self, messages: Sequence[ChatMessage]) -> int:
         return sum(self.count_tokens(m.content) + TOKENS_PER_MESSAGE for m in messages)
@@ -95,6 +108,12 @@ class ChatModel(abc.ABC):
         """The usage of an answer whose provider named none, or was stopped before it could."""
         read, written = self.count_message_tokens(messages), self.count_tokens(answer)
         return Usage(input=read, output=written, total=read + written, is_estimate=True)
+
+
+def count_tokens(text: str) -> int:
+    """Estimate how many tokens `text` is to any model, rather too many than too few."""
+    cjk = len(CJK.findall(text))
+    return cjk + math.ceil((len(text) - cjk) / LATIN_CHARACTERS_PER_TOKEN)
 
 
 @functools.cache

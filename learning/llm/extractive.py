@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Self
 
-from learning.llm.base import CJK, ChatMessage, ChatModel, Passage, StreamChunk
+from learning.llm.base import CJK, AnswerFormat, ChatMessage, ChatModel, Passage, StreamChunk
 from learning.llm.choosing import Candidate, choose
 from rag.lexical import tokens
 
@@ -37,7 +37,11 @@ class ExtractiveChatModel(ChatModel):
         )
 
     async def stream(
-        self, messages: Sequence[ChatMessage], *, passages: Sequence[Passage] = ()
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        passages: Sequence[Passage] = (),
+        answer_format: AnswerFormat | None = None,
     ) -> AsyncGenerator[StreamChunk]:
         question = next(m.content for m in reversed(messages) if m.role == "user")
         # In a thread: a few milliseconds of computing, and half a second the first time.

@@ -8,13 +8,14 @@ and nowhere else.
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from learning.llm import openai_errors
-from learning.llm.base import ChatMessage, ChatModel, StreamChunk
+from learning.llm.base import AnswerFormat, ChatMessage, ChatModel, StreamChunk
 from learning.llm.endings import Ending, ending
 from learning.llm.errors import (
     AnswerCutOff,
@@ -41,6 +42,8 @@ DRAIN_SECONDS = 0.1
 # After the first words a frame goes out each 40 ms at most: read a little less often than that, so
 # that what is read goes out at once.
 GATHER_SECONDS = 0.045
+FORMATS = ("json_schema", "json_object", "")
+JSON_REFUSED = re.compile(r"response_format|json|schema|grammar|structured", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +52,37 @@ class Dialect:
 
     asks_for_usage: bool = True
     limit_field: str = "max_tokens"
+    # How a server is told that an answer is to be JSON: the first of FORMATS that it takes.
+    json_format: str = "json_schema"
 
-    def fields(self, answer_tokens: int) -> dict[str, Any]:
+    def fields(self, answer_tokens: int, answer_format: AnswerFormat | None) -> dict[str, Any]:
         fields: dict[str, Any] = {self.limit_field: answer_tokens}
         if self.asks_for_usage:
             fields["stream_options"] = {"include_usage": True}
+        if answer_format and self.json_format:
+            fields["response_format"] = {"type": self.json_format}
+            if self.json_format == "json_schema":
+                fields["response_format"]["json_schema"] = {
+                    "name": answer_format.name,
+                    "schema": answer_format.schema,
+                    "strict": True,
+                }
         return fields
 
-    def adapted_to(self, refusal: str) -> Self | None:
+    def adapted_to(self, refusal: str, *, asked_for_json: bool = False) -> Self | None:
         """What to try after a 400 or 422 that said `refusal`; None when nothing is left."""
         if self.limit_field == "max_tokens" and "max_completion_tokens" in refusal:
             return replace(self, limit_field="max_completion_tokens")
+        asks_for_json = asked_for_json and self.json_format
+        if asks_for_json and JSON_REFUSED.search(refusal):
+            return self._with_less_json()
         # Gateways word this refusal in many ways, so any refusal gets one try without the field.
         if self.asks_for_usage:
             return replace(self, asks_for_usage=False)
-        return None
+        return self._with_less_json() if asks_for_json else None
+
+    def _with_less_json(self) -> Self:
+        return replace(self, json_format=FORMATS[FORMATS.index(self.json_format) + 1])
 
 
 class OpenAIChatModel(ChatModel):
@@ -105,7 +124,11 @@ class OpenAIChatModel(ChatModel):
         )
 
     async def stream(
-        self, messages: Sequence[ChatMessage], *, passages: Sequence = ()
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        passages: Sequence = (),
+        answer_format: AnswerFormat | None = None,
     ) -> AsyncGenerator[StreamChunk]:
         """Yield the provider's answer; retry what may pass, but only before the first word.
 
@@ -117,7 +140,7 @@ class OpenAIChatModel(ChatModel):
             failure: ChatModelError | None = None
             try:
                 # Closed on every way out, cancelled included: or the provider goes on generating.
-                with closing(await self._open(messages)) as body:
+                with closing(await self._open(messages, answer_format)) as body:
                     async for piece in body:
                         for chunk in answer.feed(piece):
                             yield chunk
@@ -152,7 +175,9 @@ class OpenAIChatModel(ChatModel):
         if error := _error_of(answer, failure):
             raise error
 
-    async def _open(self, messages: Sequence[ChatMessage]) -> "AnswerBody":
+    async def _open(
+        self, messages: Sequence[ChatMessage], answer_format: AnswerFormat | None
+    ) -> "AnswerBody":
         import httpx2
         import openai
 
@@ -168,12 +193,14 @@ class OpenAIChatModel(ChatModel):
                 response = await client.post(
                     "/chat/completions",
                     cast_to=httpx2.Response,
-                    body=body | dialect.fields(self.answer_tokens),
+                    body=body | dialect.fields(self.answer_tokens, answer_format),
                     stream=True,
                 )
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 failure = openai_errors.translate(error, secret=self._api_key)
-                adapted = dialect.adapted_to(str(error.body))
+                adapted = dialect.adapted_to(
+                    str(error.body), asked_for_json=answer_format is not None
+                )
                 if type(failure) is not RequestRefused or adapted is None:
                     raise failure from None
                 dialect = adapted

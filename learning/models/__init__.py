@@ -1,7 +1,9 @@
-"""People, courses, conversations."""
+"""People, courses, conversations, and what is made of a course."""
 
+from learning.models.artefact import ItemPassage, StudyArtefact, StudyItem
 from learning.models.conversation import Citation, Conversation, Message, QuestionCount
 from learning.models.course import Chapter, Course, Enrolment
+from learning.models.quiz import QuizAnswer, QuizAttempt
 from learning.models.user import User
 
 __all__ = [
@@ -10,7 +12,12 @@ __all__ = [
     "Conversation",
     "Course",
     "Enrolment",
+    "ItemPassage",
     "Message",
     "QuestionCount",
+    "QuizAnswer",
+    "QuizAttempt",
+    "StudyArtefact",
+    "StudyItem",
     "User",
 ]

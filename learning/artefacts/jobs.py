@@ -1,0 +1,145 @@
+"""The life of a study job around its doing: asked for, cancelled, tried again, found dead.
+
+request(course, Kind.QUIZ, by=staff)     a row that waits; one that waits already is enough
+cancel(job)                              at once, or as soon as its worker looks
+retry(job)                               goes on where it was
+revive()                                 queues what a killed worker, or a lost queue, has left
+"""
+
+import logging
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from learning.models import Chapter, Course, StudyArtefact
+
+logger = logging.getLogger(__name__)
+
+Kind = StudyArtefact.Kind
+Status = StudyArtefact.Status
+
+# A running job says every second that it lives; a worker that swaps may be late.
+DEAD_AFTER = timedelta(seconds=30)
+# A queue may have lost its task, with its Redis; a second task for one row does nothing.
+LOST_AFTER = timedelta(minutes=10)
+MOST_ATTEMPTS = 3
+
+KILLED = gettext_noop("Its worker was ended three times; the log of the worker may say why.")
+REPLACED = gettext_noop("Another job of the same kind was queued meanwhile.")
+
+
+def request(
+    course: Course, kind: Kind | str, *, chapter: Chapter | None = None, by=None, **options: bool
+) -> StudyArtefact:
+    """Have an artefact made of a course, or of one chapter; return the job.
+
+    A job that waits already is returned as it is: it will read the text as it is when it begins.
+    `by` is whom it is attributed to. Option `only_changed`: leave alone what was made of chapters
+    whose text is still the same.
+    """
+    try:
+        with transaction.atomic():
+            job = StudyArtefact.objects.create(
+                course=course, chapter=chapter, kind=Kind(kind), requested_by=by, **options
+            )
+            _enqueue(job)
+            return job
+    except IntegrityError:
+        waiting = StudyArtefact.objects.filter(course=course, chapter=chapter, kind=kind)
+        job = waiting.filter(status=Status.PENDING).first()
+        if job is None:  # it has begun between the two
+            return request(course, kind, chapter=chapter, by=by, **options)
+        if job.only_changed and not options.get("only_changed"):
+            # Who asks for all of it is not served by a job that makes what has changed.
+            StudyArtefact.objects.filter(pk=job.pk).update(only_changed=False, requested_by=by)
+        return job
+
+
+def request_update(course: Course) -> list[StudyArtefact]:
+    """Have what was made of a course before made again, of chapters that have changed since.
+
+    Attributed to who asked for it last.
+    """
+    made = StudyArtefact.objects.filter(course=course).exclude(chapters_done={})
+    jobs = []
+    for kind in Kind:
+        last = made.filter(kind=kind).select_related("requested_by").order_by("-created_at").first()
+        if last is not None:
+            jobs.append(request(course, kind, by=last.requested_by, only_changed=True))
+    return jobs
+
+
+def cancel(job: StudyArtefact) -> bool:
+    """End a job: one that waits at once, one that runs within seconds. False: it is over."""
+    mine = StudyArtefact.objects.filter(pk=job.pk)
+    waited = mine.filter(status=Status.PENDING)
+    if waited.update(status=Status.CANCELLED, finished_at=timezone.now()):
+        return True
+    return bool(mine.filter(status=Status.RUNNING).update(is_cancel_wanted=True))
+
+
+def retry(job: StudyArtefact) -> bool:
+    """Queue a job again that has failed or was cancelled; it goes on after its last chapter."""
+    return _queue_again(
+        StudyArtefact.objects.filter(pk=job.pk, status__in=(Status.FAILED, Status.CANCELLED)),
+        attempts=0,
+    )
+
+
+def revive() -> int:
+    """Queue again what nobody works at any more; return how many jobs. For now and then."""
+    now = timezone.now()
+    dead = StudyArtefact.objects.filter(status=Status.RUNNING, alive_at__lt=now - DEAD_AFTER)
+    dead.filter(is_cancel_wanted=True).update(status=Status.CANCELLED, finished_at=now)
+    given_up = dead.filter(attempts__gte=MOST_ATTEMPTS).update(
+        status=Status.FAILED, message=KILLED, finished_at=now
+    )
+    if given_up:
+        logger.warning("%d study jobs given up: their workers were ended", given_up)
+    lost = StudyArtefact.objects.filter(status=Status.PENDING, queued_at__lt=now - LOST_AFTER)
+    revived = 0
+    for found in (dead, lost):
+        for pk in list(found.values_list("pk", flat=True)):
+            revived += _queue_again(found.filter(pk=pk))
+    if revived:
+        logger.warning("%d study jobs queued again", revived)
+    return revived
+
+
+def give_back(job: StudyArtefact) -> bool:
+    """Queue a running job again whose worker is told to end; it counts as no attempt."""
+    running = StudyArtefact.objects.filter(pk=job.pk, status=Status.RUNNING, attempts=job.attempts)
+    return _queue_again(running, attempts=job.attempts - 1)
+
+
+def unfinished() -> Q:
+    return Q(status__in=(Status.PENDING, Status.RUNNING))
+
+
+def _queue_again(jobs, **fields) -> bool:
+    """Put one job, if it is still among these, back into the queue."""
+    job = jobs.first()
+    if job is None:
+        return False
+    try:
+        with transaction.atomic():
+            fields |= {"status": Status.PENDING, "queued_at": timezone.now(), "message": ""}
+            if not jobs.filter(pk=job.pk).update(**fields, detail="", is_cancel_wanted=False):
+                return False
+            _enqueue(job)
+            return True
+    except IntegrityError:
+        # Of this course and kind another one waits: it will do the same.
+        jobs.filter(pk=job.pk).update(
+            status=Status.CANCELLED, message=REPLACED, finished_at=timezone.now()
+        )
+        return False
+
+
+def _enqueue(job: StudyArtefact) -> None:
+    from learning.tasks import generate_artefact
+
+    transaction.on_commit(lambda: generate_artefact.enqueue(str(job.pk)))
