@@ -23,6 +23,7 @@ TOPICS = {
     "sockets": "bench.sockets",
     "turn_ends": "bench.turn_ends",
     "neighbours": "bench.neighbours",
+    "generating": "bench.generating",
 }
 
 

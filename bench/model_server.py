@@ -8,6 +8,8 @@ OpenAI does. A question may hold such a name too: it goes before the model's. Mo
 prose       the answer has paragraphs and lists, as a tutor's has
 timed       before the first chunk comes the time that the request had come
 watched     who reads may go: `GET /ends` tells when each connection that was cut was closed
+
+Who asks for JSON gets a list without items, spread over as many chunks.
 """
 
 import argparse
@@ -36,7 +38,9 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 b"Transfer-Encoding: chunked\r\n\r\n"
             )
             wish = _wish(request)
-            if "watched" in wish:
+            if "response_format" in request:
+                await _stream_list(writer, wish)
+            elif "watched" in wish:
                 await _stream_watched(reader, writer, wish)
             else:
                 await _stream(writer, wish)
@@ -99,6 +103,20 @@ async def _stream(writer: asyncio.StreamWriter, wish: str) -> None:
         writer.write(_framed(before + text + after))
         due += pace_seconds
         await asyncio.sleep(max(0.0, due - loop.time()) if pace_seconds else 0)
+    await _finish(writer, chunks)
+
+
+async def _stream_list(writer: asyncio.StreamWriter, wish: str) -> None:
+    _, chunks, pace_ms, *_ = wish.split("-")
+    for text in ('{"items": [', *" " * int(chunks), "]}"):
+        if writer.is_closing():
+            raise ConnectionError("the reader has gone")
+        writer.write(_framed(_chunk({"content": text})))
+        await asyncio.sleep(float(pace_ms) / 1000)
+    await _finish(writer, chunks)
+
+
+async def _finish(writer: asyncio.StreamWriter, chunks: str) -> None:
     usage = {"prompt_tokens": 1941, "completion_tokens": int(chunks)}
     usage["total_tokens"] = sum(usage.values())
     writer.write(_framed(_chunk({}, finish_reason="stop")))

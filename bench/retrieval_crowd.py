@@ -2,7 +2,7 @@
 
 Alone: one question after the other. At once: twenty calls of `search` in one process, begun
 together, each timed from its begin to its end, its waiting included. Reindex beside it: another
-course, whose every passage is new, indexed by the task worker (`manage.py db_worker`, as the
+course, whose every passage is new, indexed by the task worker (`manage.py worker`, as the
 product starts it), or by a thread of the very process that answers; questions are asked while it
 encodes. Blocks with and without take turns; a ratio is the median of the ratios of the blocks' p95.
 Two cores may be used. Under a real-time scheduler (`chrt`) the last two mean nothing: there the
@@ -170,7 +170,7 @@ def _reindex_rows(
 
 def _task_worker(variables: dict[str, str]) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "manage.py", "db_worker", "--no-reload", "-v", "0"],
+        [sys.executable, "manage.py", "worker"],
         cwd=ROOT,
         env={**os.environ, **variables},
     )

@@ -160,4 +160,4 @@ def _jobs_that_wait() -> str:
         waiting = DBTaskResult.objects.ready().filter(enqueued_at__lt=before).count()
     except Exception:
         return ""  # the checks above have said what is wrong
-    return f"{waiting} jobs wait for a worker: run manage.py db_worker" if waiting else ""
+    return f"{waiting} jobs wait for a worker: run manage.py worker" if waiting else ""

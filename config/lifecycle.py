@@ -49,6 +49,7 @@ def _look_after() -> None:
 
     jobs = [
         _sweep_answers,
+        _revive_jobs,
         recovery.mark_interrupted,
         outbox.wake,  # what an earlier process could not send
         _warm_up,
@@ -73,6 +74,12 @@ def _sweep_answers() -> None:
 
     if found := turns.mark_interrupted():
         logger.warning("%d answers of a process that died marked interrupted", found)
+
+
+def _revive_jobs() -> None:
+    from learning.artefacts import jobs
+
+    jobs.revive()
 
 
 def _warm_up() -> None:

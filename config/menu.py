@@ -6,7 +6,8 @@ from django.urls import reverse_lazy
 def group(title, *entries: tuple) -> dict:
     """Return a group of the theme's sidebar; an entry is (icon, title, app, model).
 
-    Each shows only to those who may see its rows.
+    Another page than the list may be named after those. Each shows only to those who may see the
+    rows of its model.
     """
     return {
         "title": title,
@@ -15,10 +16,10 @@ def group(title, *entries: tuple) -> dict:
             {
                 "title": name,
                 "icon": icon,
-                "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+                "link": reverse_lazy(f"admin:{app}_{model}_{page[0] if page else 'changelist'}"),
                 "permission": _may_view(f"{app}.view_{model}"),
             }
-            for icon, name, app, model in entries
+            for icon, name, app, model, *page in entries
         ],
     }
 

@@ -102,7 +102,18 @@ CHANNEL_LAYERS = {
         else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
     )
 }
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+TASKS = {
+    "default": {
+        "BACKEND": "django_tasks_rq.RQBackend" if REDIS_URL else "django_tasks_db.DatabaseBackend"
+    }
+}
+if REDIS_URL:
+    INSTALLED_APPS.append("django_rq")
+    # It has no tables; and a site that gets a Redis need not be migrated for it.
+    MIGRATION_MODULES = {"django_rq": None}
+    RQ_SHOW_ADMIN_LINK = False
+    # A book is indexed within a day; what hangs longer is ended.
+    RQ_QUEUES = {"default": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 24 * 3600}}
 
 # A process that serves sweeps up after dead ones and loads the models at its start.
 UPKEEP = True
@@ -318,6 +329,15 @@ RAG = {
     "RERANK_SECONDS": 2.0,  # past it the fused order stands
 }
 
+# --- What is made of a course beside the chat ---------------------------------------------------
+STUDY = {
+    "MAKERS": {
+        "wordcloud": "learning.artefacts.wordcloud.WordCloud",
+        "knowledge_graph": "learning.artefacts.knowledge_graph.KnowledgeGraph",
+        "quiz": "learning.artefacts.quiz.Quiz",
+    },
+}
+
 # --- Tracing ------------------------------------------------------------------------------------
 LANGFUSE_HOST = env.url("LANGFUSE_HOST")
 LANGFUSE_PUBLIC_KEY = env.text("LANGFUSE_PUBLIC_KEY")
@@ -368,6 +388,9 @@ UNFOLD = {
                 ("school", _("Courses"), "learning", "course"),
                 ("menu_book", _("Chapters"), "learning", "chapter"),
                 ("group_add", _("Enrolments"), "learning", "enrolment"),
+                ("fact_check", _("Review"), "learning", "studyitem", "review"),
+                ("quiz", _("Study items"), "learning", "studyitem"),
+                ("manufacturing", _("Study jobs"), "learning", "studyartefact"),
             ),
             menu.group(
                 _("Search"),

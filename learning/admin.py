@@ -5,34 +5,20 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, OuterRef, Q
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from learning import study_admin, study_item_admin  # noqa: F401 - register themselves
+from learning.links import trace_links
 from learning.models import Chapter, Citation, Conversation, Course, Enrolment, Message, User
+from learning.study_panel import CountsWaiting, MakesStudy
 from learning.tasks import reindex_soon
+from learning.views.quiz_results import quiz_results
 from tracing import pseudonym
-from tracing.links import langfuse_url
-
-
-def trace_links(trace_id: str):
-    """Link to a trace here and, where there is one, in Langfuse."""
-    if not trace_id:
-        return "–"
-    here = format_html(
-        '<a href="{}">{}</a>',
-        reverse("admin:tracing_tracerecord_change", args=[trace_id]),
-        _("trace"),
-    )
-    there = langfuse_url(trace_id)
-    if not there:
-        return here
-    return format_html(
-        '{} · <a href="{}" target="_blank" rel="noopener">Langfuse ↗</a>', here, there
-    )
 
 
 def trace_search(wanted, words):
@@ -155,13 +141,18 @@ class Reindexing:
 
 
 @admin.register(Course)
-class CourseAdmin(Reindexing, ModelAdmin):
+class CourseAdmin(MakesStudy, CountsWaiting, Reindexing, ModelAdmin):
     course_slug = "slug"
     list_display = ("title", "slug", "language", "is_open", "chapter_count", "student_count")
     list_filter = ("language", "is_open")
     search_fields = ("title", "slug")
     prepopulated_fields = {"slug": ("title",)}
     inlines = (ChapterInline, EnrolmentInline)
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(quiz_results)
+        name = "learning_course_quiz_results"
+        return [path("<int:course_id>/quiz-results/", view, name=name), *super().get_urls()]
 
     def get_queryset(self, request):
         return (
@@ -183,7 +174,7 @@ class CourseAdmin(Reindexing, ModelAdmin):
 
 
 @admin.register(Chapter)
-class ChapterAdmin(Reindexing, ModelAdmin):
+class ChapterAdmin(MakesStudy, Reindexing, ModelAdmin):
     course_slug = "course__slug"
     list_display = ("title", "course", "position", "published_at", "updated_at")
     list_filter = ("course",)

@@ -8,4 +8,5 @@ class LearningConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from learning import leaving, privacy  # noqa: F401 - listen to what is deleted
+        # They listen to what is saved and deleted.
+        from learning import chapter_changes, leaving, privacy  # noqa: F401

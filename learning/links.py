@@ -1,10 +1,13 @@
-"""Addresses that the tracing app asks for."""
+"""Links between what the site keeps and its traces."""
 
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from learning.models import Conversation
+from tracing.links import langfuse_url
 
 
 def session_url(session_id: str, user) -> str:
@@ -21,3 +24,20 @@ def session_url(session_id: str, user) -> str:
     if not Conversation.objects.filter(pk=conversation).exists():
         return ""
     return reverse("admin:learning_conversation_change", args=[conversation])
+
+
+def trace_links(trace_id: str):
+    """Link to a trace here and, where there is one, in Langfuse."""
+    if not trace_id:
+        return "–"
+    here = format_html(
+        '<a href="{}">{}</a>',
+        reverse("admin:tracing_tracerecord_change", args=[trace_id]),
+        _("trace"),
+    )
+    there = langfuse_url(trace_id)
+    if not there:
+        return here
+    return format_html(
+        '{} · <a href="{}" target="_blank" rel="noopener">Langfuse ↗</a>', here, there
+    )

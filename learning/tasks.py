@@ -1,6 +1,4 @@
-"""Work that is done behind the page, by `manage.py db_worker`."""
-
-from functools import partial
+"""Work that is done behind the page, by `manage.py worker`."""
 
 from django.db import transaction
 from django_tasks import task
@@ -22,13 +20,14 @@ def reindex_soon(slug: str) -> None:
     However often it is asked, one run that has not begun yet is enough. Where no worker runs, it
     stays queued.
     """
-    transaction.on_commit(partial(_queue_reindex, slug))
 
+    def queue_reindex():  # a named function: Django logs its name
+        # A run that waits reads the text when it begins, so it will see what is written by now.
+        if not _is_waiting(slug):
+            reindex_course.enqueue(slug)
 
-def _queue_reindex(slug: str) -> None:
-    # A run that waits reads the text when it begins, so it will see what is written by now.
-    if not _is_waiting(slug):
-        reindex_course.enqueue(slug)
+    # Robust: a queue that is away must not cost who saved a chapter their page.
+    transaction.on_commit(queue_reindex, robust=True)
 
 
 def _is_waiting(slug: str) -> bool:

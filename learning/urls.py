@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from learning.views import accounts, conversations, courses, study
+from learning.views import accounts, conversations, courses, graph, quiz, words
 
 # `str`, not `slug`: names of courses and chapters may be Chinese.
 urlpatterns = [
@@ -16,9 +16,11 @@ urlpatterns = [
         conversations.start,
         name="conversation_start",
     ),
-    path("courses/<str:course_slug>/quiz/", study.quiz, name="course_quiz"),
-    path("courses/<str:course_slug>/graph/", study.graph, name="course_graph"),
-    path("courses/<str:course_slug>/words/", study.words, name="course_words"),
+    path("courses/<str:course_slug>/quiz/", quiz.quiz, name="course_quiz"),
+    path("courses/<str:course_slug>/quiz/start/", quiz.start, name="quiz_start"),
+    path("courses/<str:course_slug>/quiz/<uuid:attempt_id>/", quiz.attempt, name="quiz_attempt"),
+    path("courses/<str:course_slug>/graph/", graph.graph, name="course_graph"),
+    path("courses/<str:course_slug>/words/", words.words, name="course_words"),
     path("conversations/<uuid:conversation_id>/", conversations.conversation, name="conversation"),
     path(
         "conversations/<uuid:conversation_id>/show/",

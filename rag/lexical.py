@@ -113,7 +113,7 @@ def tokens(text: str) -> list[str]:
         else:
             if kind == "han":
                 word = simplified(word)
-                found.extend(_jieba().cut_for_search(word))
+                found.extend(chinese_cutter().cut_for_search(word))
             if len(word) > 1:
                 found.extend(word[i : i + 2] for i in range(len(word) - 1))
             elif kind == "pairs":
@@ -165,7 +165,7 @@ def _converter() -> opencc.OpenCC:
 
 
 @functools.cache
-def _jieba():
+def chinese_cutter():
     """Load jieba's dictionary (half a second), quietly, with its cache in our data folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its sources have invalid escape sequences

@@ -89,7 +89,7 @@ def test_jobs_that_nobody_does_are_told_and_keep_nobody_away(client, indexed):
     page = client.get("/readyz")
     assert page.status_code == 200
     note = page.json()["checks"]["worker"]["note"]
-    assert note == "1 jobs wait for a worker: run manage.py db_worker"
+    assert note == "1 jobs wait for a worker: run manage.py worker"
 
 
 # --- Servers ------------------------------------------------------------------------------------

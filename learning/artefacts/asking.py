@@ -152,9 +152,7 @@ class Asker:
                     answer.metadata["dropped"] = dict(answered.dropped)
                 return answered
             except UNUSABLE as error:
-                words = _why(error)
-                answer.warn(words)
-                raise NotTheForm(words) from error
+                raise NotTheForm(_why(error)) from error
             finally:
                 answer.output = "".join(texts)
                 if answer.usage is None and texts:

@@ -1,7 +1,6 @@
 """The one shape of word cloud, knowledge graph and quiz: chapters in, drafts of items out."""
 
 import abc
-import functools
 import hashlib
 import re
 import unicodedata
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.utils.module_loading import import_string
 
 from learning.models import StudyArtefact, StudyItem
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from learning.artefacts.passages import ChapterText, CourseText, Passage
 
 Kind = StudyItem.Kind
-
-MAKERS = {
-    StudyArtefact.Kind.WORDCLOUD: "learning.artefacts.wordcloud.WordCloud",
-    StudyArtefact.Kind.KNOWLEDGE_GRAPH: "learning.artefacts.knowledge_graph.KnowledgeGraph",
-    StudyArtefact.Kind.QUIZ: "learning.artefacts.quiz.Quiz",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +89,8 @@ class Maker(abc.ABC):
 
 
 def maker_of(kind: str) -> Maker:
-    """Return a new maker of this kind of artefact."""
-    return _maker_class(kind)()
-
-
-@functools.cache
-def _maker_class(kind: str) -> type[Maker]:
-    return import_string(MAKERS[StudyArtefact.Kind(kind)])
+    """Return a new maker of this kind of artefact, as the settings name it."""
+    return import_string(settings.STUDY["MAKERS"][StudyArtefact.Kind(kind)])()
 
 
 def name_key(name: str) -> str:

@@ -38,6 +38,8 @@ RELATIONS = {
     # Found by counting and not by reading: all that is known is that they are named together.
     APPEARS_WITH: _("appears together with"),
 }
+# The same whichever way round.
+SYMMETRIC = {"differs_from", APPEARS_WITH}
 LONGEST_NAME = 80
 LONGEST_TEXT = 1_000
 LONGEST_OPTION = 300

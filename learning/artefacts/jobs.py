@@ -10,10 +10,11 @@ import logging
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from learning.artefacts.passages import text_hash
 from learning.models import Chapter, Course, StudyArtefact
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ DEAD_AFTER = timedelta(seconds=30)
 # A queue may have lost its task, with its Redis; a second task for one row does nothing.
 LOST_AFTER = timedelta(minutes=10)
 MOST_ATTEMPTS = 3
+UNFINISHED = (Status.PENDING, Status.RUNNING)
 
 KILLED = gettext_noop("Its worker was ended three times; the log of the worker may say why.")
 REPLACED = gettext_noop("Another job of the same kind was queued meanwhile.")
@@ -54,22 +56,58 @@ def request(
             return request(course, kind, chapter=chapter, by=by, **options)
         if job.only_changed and not options.get("only_changed"):
             # Who asks for all of it is not served by a job that makes what has changed.
-            StudyArtefact.objects.filter(pk=job.pk).update(only_changed=False, requested_by=by)
+            if not waiting.filter(pk=job.pk, status=Status.PENDING).update(
+                only_changed=False, requested_by=by
+            ):
+                return request(course, kind, chapter=chapter, by=by, **options)
+            job.refresh_from_db()
         return job
 
 
 def request_update(course: Course) -> list[StudyArtefact]:
     """Have what was made of a course before made again, of chapters that have changed since.
 
-    Attributed to who asked for it last.
+    Attributed to who asked for it last. Where nothing has changed there is no job. Of a course
+    that was never gone through as a whole, chapters that nobody asked for are left alone.
     """
-    made = StudyArtefact.objects.filter(course=course).exclude(chapters_done={})
-    jobs = []
+    now = {
+        str(pk): text_hash(text)
+        for pk, text in course.chapters.exclude(text="").values_list("pk", "text")
+    }
+    requested = []
     for kind in Kind:
-        last = made.filter(kind=kind).select_related("requested_by").order_by("-created_at").first()
-        if last is not None:
-            jobs.append(request(course, kind, by=last.requested_by, only_changed=True))
-    return jobs
+        made = StudyArtefact.objects.filter(course=course, kind=kind).exclude(
+            Q(chapters_done={}) & ~Q(status=Status.RUNNING)
+        )
+        last = made.select_related("requested_by").order_by("-created_at").first()
+        if last is None:
+            continue
+        done = chapters_done(course, kind)
+        whole = made.filter(chapter=None, status__in=(Status.READY, *UNFINISHED))
+        if whole.exists():
+            chapters = [None] if any(done.get(pk) != now[pk] for pk in now) else []
+        else:
+            changed = [pk for pk in now if pk in done and done[pk] != now[pk]]
+            chapters = list(course.chapters.filter(pk__in=changed))
+        requested += [
+            request(course, kind, chapter=chapter, by=last.requested_by, only_changed=True)
+            for chapter in chapters
+        ]
+    return requested
+
+
+def chapters_done(course: Course, kind: Kind | str) -> dict[str, str]:
+    """The chapters that jobs of this kind have gone through, each with its last text's hash."""
+    done: dict[str, str] = {}
+    made = StudyArtefact.objects.filter(course=course, kind=kind).order_by("started_at")
+    for chapters in made.values_list("chapters_done", flat=True):
+        done.update(chapters)
+    return done
+
+
+def held(job: StudyArtefact) -> QuerySet[StudyArtefact]:
+    """The row of a running job, as long as it is who asks that has it: each claim has its begin."""
+    return StudyArtefact.objects.filter(pk=job.pk, status=Status.RUNNING, started_at=job.started_at)
 
 
 def cancel(job: StudyArtefact) -> bool:
@@ -111,12 +149,7 @@ def revive() -> int:
 
 def give_back(job: StudyArtefact) -> bool:
     """Queue a running job again whose worker is told to end; it counts as no attempt."""
-    running = StudyArtefact.objects.filter(pk=job.pk, status=Status.RUNNING, attempts=job.attempts)
-    return _queue_again(running, attempts=job.attempts - 1)
-
-
-def unfinished() -> Q:
-    return Q(status__in=(Status.PENDING, Status.RUNNING))
+    return _queue_again(held(job), attempts=job.attempts - 1)
 
 
 def _queue_again(jobs, **fields) -> bool:
@@ -142,4 +175,8 @@ def _queue_again(jobs, **fields) -> bool:
 def _enqueue(job: StudyArtefact) -> None:
     from learning.tasks import generate_artefact
 
-    transaction.on_commit(lambda: generate_artefact.enqueue(str(job.pk)))
+    def enqueue():  # a named function: Django logs its name
+        generate_artefact.enqueue(str(job.pk))
+
+    # Robust: a queue that is away must not cost who asked their page. `revive` finds the row.
+    transaction.on_commit(enqueue, robust=True)

@@ -22,12 +22,14 @@ Status = StudyItem.Status
 def known_items(maker: Maker, course_id: int, chapter_id: int) -> list[StudyItem]:
     """Return what a maker need not propose again for this chapter.
 
-    All that staff have decided on, and what waits on passages of other chapters.
+    All that staff have decided on, and what waits on passages of other chapters; with their
+    passages, since a maker makes no query.
     """
     items = StudyItem.objects.filter(course=course_id, kind__in=maker.item_kinds)
     elsewhere = ItemPassage.objects.filter(item__course=course_id).exclude(chapter=chapter_id)
     decided = items.exclude(status=Status.PENDING)
-    return list(decided | items.filter(pk__in=elsewhere.values("item")))
+    known = decided | items.filter(pk__in=elsewhere.values("item"))
+    return list(known.prefetch_related("passages"))
 
 
 @transaction.atomic
@@ -57,6 +59,9 @@ class _Keeping:
             for name in names_of(item):
                 self.by_name.setdefault((item.kind, name_key(name)), item)
         self.standing: set[int] = set()  # items that this chapter bears out now
+        # What they stand on is written together at the end: students write meanwhile, and SQLite
+        # has them wait for whoever writes.
+        self.passages: dict[tuple[int, int, int], ItemPassage] = {}
 
     def run(self) -> Counter[str]:
         self._take_back_what_waits()
@@ -66,6 +71,12 @@ class _Keeping:
                 self._drop(_("no passage bears it out"))
             elif item := self._item_for(draft):
                 self._stand(item, draft.evidence)
+        ItemPassage.objects.bulk_create(
+            self.passages.values(),
+            update_conflicts=True,
+            unique_fields=["item", "chapter", "start", "end"],
+            update_fields=["title", "quote", "form", "definition", "weight"],
+        )
         self._remove_what_nothing_bears()
         self._weigh()
         standing = StudyItem.objects.filter(pk__in=self.standing).exclude(status=Status.REJECTED)
@@ -149,6 +160,10 @@ class _Keeping:
         for passage in other.passages.all():
             if (passage.chapter_id, passage.start, passage.end) not in taken:
                 ItemPassage.objects.filter(pk=passage.pk).update(item=into)
+        for item_id, start, end in [where for where in self.passages if where[0] == other.pk]:
+            passage = self.passages.pop((item_id, start, end))
+            passage.item = into
+            self.passages.setdefault((into.pk, start, end), passage)
         for relation in StudyItem.objects.filter(source=other) | StudyItem.objects.filter(
             target=other
         ):
@@ -175,18 +190,16 @@ class _Keeping:
     def _stand(self, item: StudyItem, evidence: Iterable[Evidence]) -> None:
         for each in evidence:
             passage = each.passage
-            ItemPassage.objects.update_or_create(
+            self.passages[(item.pk, passage.start, passage.end)] = ItemPassage(
                 item=item,
                 chapter_id=passage.chapter_id,
                 start=passage.start,
                 end=passage.end,
-                defaults={
-                    "title": passage.title,
-                    "quote": passage.text,
-                    "form": each.form[:200],
-                    "definition": each.definition,
-                    "weight": each.weight,
-                },
+                title=passage.title,
+                quote=passage.text,
+                form=each.form[:200],
+                definition=each.definition,
+                weight=each.weight,
             )
         self.standing.add(item.pk)
 
@@ -196,12 +209,14 @@ class _Keeping:
         items.filter(status=Status.PENDING, note="").delete()
 
     def _weigh(self) -> None:
-        weighed = StudyItem.objects.filter(pk__in=list(self.items)).annotate(
-            total=Sum("passages__weight", default=0.0)
+        weighed = (
+            StudyItem.objects.filter(pk__in=list(self.items))
+            .order_by()
+            .values_list("pk", "weight", Sum("passages__weight", default=0.0))
         )
-        changed = [item for item in weighed if item.weight != item.total]
-        for item in changed:
-            item.weight = item.total
+        changed = [
+            StudyItem(pk=pk, weight=total) for pk, weight, total in weighed if weight != total
+        ]
         StudyItem.objects.bulk_update(changed, ["weight"], batch_size=500)
 
     def _drop(self, reason: str) -> None:

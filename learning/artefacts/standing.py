@@ -18,7 +18,11 @@ PASSAGE_GONE = gettext_noop("The passage it stood on is no longer in the chapter
 def follow(chapter: Chapter) -> None:
     """Bring the passages of a chapter's items in line with its text; cheap where none changed."""
     gone: list[ItemPassage] = []
-    for passage in ItemPassage.objects.filter(chapter=chapter).order_by("pk"):
+    passages = ItemPassage.objects.filter(chapter=chapter).select_related("item")
+    for passage in passages.order_by("pk"):
+        if passage.item.course_id != chapter.course_id:  # it has moved to another course
+            gone.append(passage)
+            continue
         if chapter.text[passage.start : passage.end] == passage.quote:
             continue
         start = _nearest(chapter.text, passage.quote, passage.start)
@@ -28,8 +32,13 @@ def follow(chapter: Chapter) -> None:
             passage.start, passage.end = start, start + len(passage.quote)
             passage.save(update_fields=["start", "end"])
     if gone:
-        ItemPassage.objects.filter(pk__in=[passage.pk for passage in gone]).delete()
-        _leave_to_staff({passage.item_id for passage in gone})
+        _take_away(gone)
+
+
+@transaction.atomic
+def leave(chapter: Chapter) -> None:
+    """Take away what stands on a chapter that is about to be deleted."""
+    _take_away(list(ItemPassage.objects.filter(chapter=chapter)))
 
 
 def _nearest(text: str, quote: str, start: int) -> int | None:
@@ -50,6 +59,9 @@ def _is_taken(passage: ItemPassage, start: int) -> bool:
     return beside.exclude(pk=passage.pk).exists()
 
 
-def _leave_to_staff(item_ids: set[int]) -> None:
+def _take_away(passages: list[ItemPassage]) -> None:
+    ItemPassage.objects.filter(pk__in=[passage.pk for passage in passages]).delete()
+    item_ids = {passage.item_id for passage in passages}
     bare = StudyItem.objects.filter(pk__in=item_ids, passages=None)
     bare.filter(status=Status.APPROVED).update(status=Status.PENDING, note=PASSAGE_GONE)
+    bare.filter(status=Status.PENDING, note="").delete()

@@ -60,7 +60,7 @@ class StudyArtefact(models.Model):
         help_text=_("Leave alone what was made of chapters whose text is still the same."),
     )
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
-    is_cancel_wanted = models.BooleanField(default=False, editable=False)
+    is_cancel_wanted = models.BooleanField(_("to be cancelled"), default=False, editable=False)
     chapters_total = models.PositiveIntegerField(_("chapters"), default=0)
     # Primary key → hash of the text it was made of. A job that is tried again goes on after them.
     chapters_done = models.JSONField(_("chapters done"), default=dict)
@@ -76,7 +76,10 @@ class StudyArtefact(models.Model):
     queued_at = models.DateTimeField(_("queued"), default=timezone.now)
     started_at = models.DateTimeField(_("begun"), null=True, blank=True)
     alive_at = models.DateTimeField(
-        null=True, editable=False, help_text=_("A running job says here that it lives.")
+        _("last sign of life"),
+        null=True,
+        editable=False,
+        help_text=_("A running job says here that it lives."),
     )
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from urllib.parse import urlencode
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -27,11 +28,15 @@ from learning.rendering import addresses_in, render_blocks, render_quote
 from learning.views.access import login_first, turned_away, visible_chapter, visible_course
 
 NEWEST_MESSAGES = 60  # thirty turns; the others are a click away
+DRAFT_CHARACTERS = 500  # of a question that another page proposes: it goes through an address
 
 
 @require_POST
 def start(request, course_slug):
-    """Begin a conversation; redirects to it, or describes it in JSON where that is asked for."""
+    """Begin a conversation; redirects to it, or describes it in JSON where that is asked for.
+
+    A `question` that comes along is written into its field and not asked: the student does that.
+    """
     if not request.user.is_authenticated:
         return login_first(course_slug)
     course = visible_course(request, course_slug)
@@ -52,7 +57,10 @@ def start(request, course_slug):
             },
             status=201,
         )
-    return redirect(conversation)
+    address = conversation.get_absolute_url()
+    if question := request.POST.get("question", "").strip():
+        address += "?" + urlencode({"question": question[:DRAFT_CHARACTERS]})
+    return redirect(address)
 
 
 @login_required
@@ -70,6 +78,7 @@ def conversation(request, conversation_id):
         "learning/conversation.html",
         {
             "course": course,
+            "draft": request.GET.get("question", "")[:DRAFT_CHARACTERS],
             **chat_context(request, course, conversation, begun_from, has_all="all" in request.GET),
         },
     )

@@ -56,3 +56,23 @@ class WebUnderTest(AppConfig):
         assert isinstance(rows.DEAD_AFTER, timedelta)
         # More than a database that is locked for two seconds keeps a living one from saying so.
         rows.DEAD_AFTER = timedelta(seconds=5)
+
+
+class WorkerUnderTest(AppConfig):
+    """A worker that looks for what others have left every half second, and soon takes it up."""
+
+    name = "tests.faults"
+
+    def ready(self):
+        from learning import task_workers
+        from learning.artefacts import jobs
+        from learning.management.commands import worker
+
+        assert worker.UPKEEP_SECONDS > 0.5
+        worker.UPKEEP_SECONDS = 0.5
+        assert isinstance(jobs.DEAD_AFTER, timedelta)
+        jobs.DEAD_AFTER = timedelta(seconds=3)
+        assert isinstance(jobs.LOST_AFTER, timedelta)
+        jobs.LOST_AFTER = timedelta(seconds=3)
+        assert task_workers.AGAIN_SECONDS > 0.2
+        task_workers.AGAIN_SECONDS = 0.2

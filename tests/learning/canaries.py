@@ -11,7 +11,17 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from learning.models import Chapter, Citation, Conversation, Course, Enrolment, Message, User
+from learning.models import (
+    Chapter,
+    Citation,
+    Conversation,
+    Course,
+    Enrolment,
+    Message,
+    QuizAttempt,
+    StudyItem,
+    User,
+)
 from tests.conftest import person
 from tracing.models import ObservationRecord, ScoreRecord, TraceRecord
 
@@ -30,6 +40,9 @@ MAY_READ = {
     "canary-deleted": ("examiner", "superuser"),  # one that is gone; a citation quotes it
     "canary-trees": ("carol", *LOOKS),  # another closed course
     "canary-meadow-text": LOOKS,  # the text of an open course that nobody has joined
+    # What was made of the course of plants and is not approved, whatever its chapter.
+    "canary-waiting": SUPERUSER,
+    "canary-rejected": SUPERUSER,
     # What was said, of which staff read in the admin what they have permission for.
     "canary-alices": ("alice", "examiner", "superuser"),
     "canary-bobs": ("bob", "examiner", "superuser"),
@@ -48,6 +61,7 @@ class World:
     courses: dict[str, Course] = field(default_factory=dict)
     chapters: dict[str, Chapter] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
+    attempts: dict[str, QuizAttempt] = field(default_factory=dict)
 
     def values(self, parameter: str) -> list[str]:
         """What stands in an address for this parameter: everything there is, and what is not."""
@@ -56,6 +70,10 @@ class World:
             "chapter_slug": [*(chapter.slug for chapter in self.chapters.values()), "nothing"],
             "conversation_id": [
                 *(str(conversation.pk) for conversation in self.conversations.values()),
+                str(uuid.uuid4()),
+            ],
+            "attempt_id": [
+                *(str(attempt.pk) for attempt in self.attempts.values()),
                 str(uuid.uuid4()),
             ],
         }[parameter]
@@ -85,6 +103,10 @@ def build() -> World:
     for role in ("alice", "bob", "dora"):
         world.conversations[role] = _talk(world, role, "plants")
     world.conversations["carol"] = _talk(world, "carol", "trees")
+    for chapter in world.chapters.values():
+        _items(chapter)
+    for role, slug in (("alice", "plants"), ("dora", "plants"), ("carol", "trees")):
+        world.attempts[role] = _attempt(world, role, slug)
     Enrolment.objects.filter(user=world.people["dora"]).delete()
     User.objects.filter(username="erin").update(is_active=False)
     world.people["erin"].is_active = False
@@ -171,6 +193,62 @@ def _cite(world: World) -> None:
                 end=9,
                 score=0.9,
             )
+
+
+def _items(chapter: Chapter) -> None:
+    """An approved term, concept and question of the chapter's words; of plants, others too."""
+    words = chapter.title
+    _item(chapter, words, "approved", "term", "concept", "question")
+    if chapter.slug == "plants-one":
+        _item(chapter, "canary-waiting", "pending", "term", "concept", "question")
+        _item(chapter, "canary-rejected", "rejected", "term", "concept", "question")
+
+
+def _item(chapter: Chapter, words: str, status: str, *kinds: str) -> None:
+    for kind in kinds:
+        content = {"name": words, "aliases": []}
+        if kind == "question":
+            content = {
+                "type": "short",
+                "text": f"Why {words}?",
+                "options": [],
+                "right": [],
+                "accepted": [words],
+                "explanation": f"So {words}.",
+            }
+        item = StudyItem.objects.create(
+            course=chapter.course,
+            kind=kind,
+            key=f"{chapter.slug} {status}"[:64],
+            content=content,
+            status=status,
+            weight=1.0,
+        )
+        item.passages.create(
+            chapter=chapter,
+            start=0,
+            end=9,
+            title=words,
+            quote=f"{words} says",
+            form=words,
+            definition=f"{words} is.",
+        )
+
+
+def _attempt(world: World, role: str, slug: str) -> QuizAttempt:
+    """One with every approved question of the course, the first of them answered."""
+    attempt = QuizAttempt.objects.create(user=world.people[role], course=world.courses[slug])
+    asked = StudyItem.objects.filter(course=attempt.course, kind="question", status="approved")
+    for position, item in enumerate(asked.order_by("pk"), start=1):
+        answered = {"given": "no", "mark": 0.0, "answered_at": timezone.now()}
+        attempt.answers.create(
+            item=item,
+            chapter=item.passages.get().chapter,
+            position=position,
+            asked=item.content,
+            **(answered if position == 1 else {}),
+        )
+    return attempt
 
 
 def _trace(conversation: Conversation) -> None:

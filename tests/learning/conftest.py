@@ -19,6 +19,13 @@ def database_threads(django_db_setup):
 
 
 @pytest.fixture
+def forget_models():
+    """Call it after a change of settings.TUTOR."""
+    yield _forget_models
+    _forget_models()
+
+
+@pytest.fixture
 def chat_model(openai_server, settings):
     """A real OpenAI-compatible server, and the product set to use it."""
     settings.TUTOR = {

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import pytest
 
 from learning.llm import openai_transport
-from learning.llm.base import ChatMessage
+from learning.llm.base import AnswerFormat, ChatMessage
 from learning.llm.errors import (
     AccessRefused,
     AnswerCutOff,
@@ -59,10 +59,10 @@ def model(build_model):
     return build_model(connect_timeout_seconds=2, read_timeout_seconds=2)
 
 
-async def ask(model, messages=QUESTION):
+async def ask(model, messages=QUESTION, **kwargs):
     """Return the answer's text and its last chunk."""
     text, last = "", None
-    async with aclosing(model.stream(messages)) as chunks:
+    async with aclosing(model.stream(messages, **kwargs)) as chunks:
         async for last in chunks:
             text += last.text
     return text, last
@@ -502,6 +502,48 @@ async def test_a_model_with_another_word_for_the_limit_is_asked_in_it(openai_ser
 
     limits = [request.body.get("max_completion_tokens") for request in openai_server.requests]
     assert limits == [None, 1_500, 1_500]
+    assert "stream_options" in openai_server.last.body
+
+
+# --- Answers in a form ---------------------------------------------------------------------------
+
+FORM = AnswerFormat("colours", {"type": "object", "properties": {"items": {"type": "array"}}})
+
+
+async def test_an_answer_in_a_form_is_asked_for_by_its_schema(openai_server, model):
+    openai_server.answers('{"items": []}')
+
+    await ask(model, answer_format=FORM)
+
+    asked = openai_server.last.body["response_format"]
+    assert asked["type"] == "json_schema"
+    assert asked["json_schema"] == {"name": "colours", "schema": FORM.schema, "strict": True}
+
+
+async def test_a_question_in_a_chat_asks_for_no_form(openai_server, model):
+    await ask(model, answer_format=FORM)
+    await ask(model)
+
+    assert "response_format" not in openai_server.last.body
+
+
+@pytest.mark.parametrize("words", ["'json_schema' is not supported", "Extra inputs not permitted"])
+async def test_a_server_without_schemas_is_asked_for_json_from_then_on(openai_server, model, words):
+    openai_server.refuses("response_format", holding="json_schema", message=words)
+
+    await ask(model, answer_format=FORM)
+    await ask(model, answer_format=FORM)
+
+    asked = [request.body["response_format"]["type"] for request in openai_server.requests]
+    assert asked[-2:] == ["json_object", "json_object"]
+
+
+async def test_a_server_that_knows_no_forms_is_asked_in_words_alone(openai_server, model):
+    openai_server.refuses("response_format", message="response_format: unknown")
+    openai_server.answers('{"items": []}')
+
+    assert (await ask(model, answer_format=FORM))[0] == '{"items": []}'
+    assert "response_format" not in openai_server.last.body
     assert "stream_options" in openai_server.last.body
 
 

@@ -190,7 +190,7 @@ def test_staff_see_which_chapters_students_do_not(client, course, staff, publish
 def test_study_pages_stand_before_anything_was_made(as_alice, page):
     response = as_alice.get(f"/courses/plants/{page}/")
 
-    assert "Nothing has been made for this course yet" in text_of(response)
+    assert "has been approved for this course yet" in text_of(response)
 
 
 # --- A chapter ------------------------------------------------------------------------------------

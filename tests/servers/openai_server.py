@@ -87,7 +87,7 @@ class OpenAIServer(ThreadedServer):
         self.requests: list[RecordedRequest] = []
         self.pace_seconds = pace_seconds
         self._script: collections.deque[Answer | Failure | Step] = collections.deque()
-        self._refused: dict[str, tuple[int, str]] = {}
+        self._refused: dict[tuple[str, str], tuple[int, str]] = {}
         self._key: str | None = None
         self._released = threading.Event()
 
@@ -132,9 +132,16 @@ class OpenAIServer(ThreadedServer):
         """Script a request that gets no answer at all."""
         self._script.append(WAIT)
 
-    def refuses(self, field_name: str, *, status: int = 400, message: str | None = None) -> None:
-        """From now on refuse every request that holds this field."""
-        self._refused[field_name] = (status, message or f"Unknown field: {field_name}")
+    def refuses(
+        self,
+        field_name: str,
+        *,
+        holding: str = "",
+        status: int = 400,
+        message: str | None = None,
+    ) -> None:
+        """From now on refuse every request that holds this field, or these words in it."""
+        self._refused[field_name, holding] = (status, message or f"Unknown field: {field_name}")
 
     def requires_key(self, key: str) -> None:
         self._key = key
@@ -178,8 +185,8 @@ class OpenAIServer(ThreadedServer):
         if self._key and request.headers.get("Authorization") != f"Bearer {self._key}":
             got = request.headers.get("Authorization", "").removeprefix("Bearer ")
             return _refusal(401, f"Incorrect API key provided: {got}.", code="invalid_api_key")
-        for name, (status, message) in self._refused.items():
-            if name in record.body:
+        for (name, words), (status, message) in self._refused.items():
+            if name in record.body and words in json.dumps(record.body[name]):
                 return _refusal(status, message)
 
         behaviour = self._script.popleft() if self._script else self._sample()

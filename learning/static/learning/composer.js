@@ -31,8 +31,18 @@ export class Composer {
     });
     this.stopButton.addEventListener("click", on.stop);
     this.showLeft(this.leftLine.dataset.left === "" ? null : Number(this.leftLine.dataset.left));
+    if ("draft" in this.input.dataset) this.takeProposal();
     this.field.text ||= sessionStorage.getItem(this.draftKey) ?? "";
     this.field.changed();
+  }
+
+  // Another page has proposed the question. It is a draft from here on: once asked, or deleted, a
+  // reload does not bring it back.
+  takeProposal() {
+    const address = new URL(location.href);
+    address.searchParams.delete("question");
+    history.replaceState(history.state, "", address);
+    this.input.setSelectionRange(this.input.value.length, this.input.value.length);
   }
 
   // The words leave for the server; `unasked` are kept until they are surely there.

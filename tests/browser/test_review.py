@@ -1,0 +1,141 @@
+"""A teacher's way by keyboard alone: have a word cloud made, look at words, let some through."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.servers.site import running_site
+
+
+@pytest.fixture(scope="module")
+def school(module_data):
+    """A site without a model, with a worker, staff, and concepts of the course of tides."""
+    with running_site(
+        module_data,
+        prepare=[
+            ["createsuperuser", "--noinput", "-v", "0"],
+            ["generate", "knowledge_graph", "--course", "tides", "--wait"],
+        ],
+        DJANGO_SETTINGS_MODULE="tests.faults.settings",  # as its folder was prepared
+        DJANGO_SUPERUSER_USERNAME="staff",
+        DJANGO_SUPERUSER_EMAIL="staff@example.org",
+        DJANGO_SUPERUSER_PASSWORD="staff",
+    ) as url:
+        yield url
+
+
+@pytest.fixture
+def teacher(school, page: Page) -> Page:
+    return log_in(page, school, "staff")
+
+
+def log_in(page: Page, school: str, name: str) -> Page:
+    page.context.clear_cookies()
+    page.goto(f"{school}/accounts/login/")
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", name)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{school}/")
+    return page
+
+
+def tab_to(page: Page, wanted) -> None:
+    expect(wanted).to_be_visible()
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("the Tab key does not lead there")
+
+
+def open_concepts(page: Page, school: str) -> None:
+    page.goto(f"{school}/admin/learning/studyitem/review/")
+    expect(heading(page)).to_have_text("What waits for review")
+    page.keyboard.press("j")  # the first of what waits
+    expect(heading(page)).to_contain_text(re.compile(r"1 of \d+ waiting"))
+
+
+def heading(page: Page):
+    return page.locator(".review[data-ready] h1")
+
+
+def named(page: Page):
+    return page.locator(".review[data-ready] .rv-name")
+
+
+def name(page: Page) -> str:
+    return named(page).inner_text()
+
+
+def press_on_to_another(page: Page, key: str) -> str:
+    """Press a key that leaves an item; return the name of that item."""
+    left = name(page)
+    page.keyboard.press(key)
+    expect(named(page)).not_to_have_text(left)
+    return left
+
+
+def test_a_teacher_has_words_made_and_lets_some_through_by_keyboard(teacher, school, complaints):
+    teacher.goto(f"{school}/admin/learning/course/")
+    teacher.get_by_role("link", name="Tides", exact=True).press("Enter")
+    tab_to(teacher, teacher.get_by_role("button", name="Make a word cloud"))
+    teacher.keyboard.press("Enter")
+    # The list of jobs says by itself that the worker is done.
+    job = teacher.locator("#result_list tbody", has_text="word cloud")
+    expect(job.locator("[data-live$=state]")).to_have_text("ready", timeout=60_000)
+    expect(job.locator("[data-live$=trace] a")).to_have_text("trace")
+
+    tab_to(teacher, teacher.locator("nav").get_by_role("link", name="Review"))
+    teacher.keyboard.press("Enter")
+    expect(heading(teacher)).to_have_text("What waits for review")
+    tab_to(teacher, teacher.get_by_role("link", name=re.compile(r"· term \d+$")))
+    teacher.keyboard.press("Enter")
+    expect(heading(teacher)).to_contain_text(re.compile(r"1 of \d+ waiting"))
+    expect(teacher.locator(".rv-passages mark").first).to_be_visible()
+
+    approved = press_on_to_another(teacher, "a")
+    rejected = press_on_to_another(teacher, "r")
+    regretted = press_on_to_another(teacher, "a")
+    teacher.keyboard.press("u")
+    expect(named(teacher)).to_have_text(regretted)
+    press_on_to_another(teacher, "ArrowRight")
+    edited = name(teacher)
+    teacher.keyboard.press("e")
+    field = teacher.get_by_label("Name", exact=True)
+    tab_to(teacher, field)
+    teacher.keyboard.press("Control+a")
+    teacher.keyboard.type("Ebb and a roar")  # letters that are keys elsewhere
+    tab_to(teacher, teacher.get_by_role("button", name="Save and approve"))
+    teacher.keyboard.press("Enter")
+    expect(teacher.locator(".rv-last")).to_have_text(f"edited: {edited}")
+
+    log_in(teacher, school, "student0")
+    teacher.goto(f"{school}/courses/tides/words/")
+    shown = teacher.locator(".cloud a")
+    expect(shown).to_have_count(2)
+    words = {text.strip() for text in shown.all_inner_texts()}
+    assert words == {approved, "Ebb and a roar"} and rejected not in words
+    assert complaints == []
+
+
+def test_all_that_wait_are_let_through_by_shift_a_and_a_yes(teacher, school):
+    open_concepts(teacher, school)
+    teacher.keyboard.press("?")
+    expect(teacher.get_by_text("Approve all of this kind that wait")).to_be_visible()
+    teacher.keyboard.press("Shift+A")
+    expect(teacher.get_by_role("button", name=re.compile(r"Approve \d+ items"))).to_be_focused()
+    teacher.keyboard.press("Enter")
+
+    expect(heading(teacher)).to_have_text("Done: nothing waits here")
+    teacher.keyboard.press("u")
+    expect(heading(teacher)).to_contain_text(re.compile(r"1 of \d+ waiting"))
+
+
+def test_keys_do_nothing_with_modifiers(teacher, school):
+    open_concepts(teacher, school)
+    first = name(teacher)
+    for key in ("Alt+j", "Control+j", "Control+a"):
+        teacher.keyboard.press(key)
+    expect(heading(teacher)).to_contain_text("1 of")
+    expect(named(teacher)).to_have_text(first)
