@@ -92,7 +92,7 @@ OF_THE_ADMIN = {
 }
 # What is made of courses: asked for, steered and reviewed by those with the permission for it.
 OF_STUDY = {
-    "admin/learning/course/<int:course_id>/quiz/",
+    "admin/learning/course/<int:course_id>/quiz-results/",
     "admin/learning/course/<int:object_id>/generate/",
     "admin/learning/chapter/<int:object_id>/generate/",
     "admin/learning/studyartefact/<uuid:job_id>/retry/",
