@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
 def _be_modest() -> None:
     """Let students' questions go first, as far as the system knows that."""
-    os.nice(10)
+    os.nice(NICENESS)
 
 
 def _worker():
@@ -61,11 +61,12 @@ def _worker():
 
 def _look_after() -> None:
     from learning.artefacts import jobs
-    from tracing import outbox, recovery
+    from tracing import recovery
 
     pause = threading.Event()
     while True:
-        for job in (jobs.revive, recovery.mark_interrupted, outbox.wake):
+        # What waits for Langfuse is sent by the web processes; a worker sends what it has traced.
+        for job in (jobs.revive, recovery.mark_interrupted):
             try:
                 job()
             except Exception:  # none keeps the others from theirs
