@@ -63,8 +63,8 @@ class _Fingerprint:
         is_statement = content["type"] == TRUE_FALSE or bool(_BLANKS.search(text))
         words = tokens(text)
         return cls(
-            sentence=plain(filled),
-            pairs=frozenset(pairwise(tokens(filled))) if is_statement else None,
+            sentence=_without_articles(filled),
+            pairs=frozenset(pairwise(tokens(_without_articles(filled)))) if is_statement else None,
             asking=frozenset(words) - ASKING or frozenset(words),
             answer=frozenset(token for one in right for token in tokens(one)),
         )
@@ -76,6 +76,11 @@ class _Fingerprint:
             return _common(self.pairs, other.pairs) >= SAME_STATEMENT
         has_same_answer = _common(self.answer, other.answer) >= SAME_ANSWER
         return has_same_answer and _common(self.asking, other.asking) >= SAME_ASKING
+
+
+def _without_articles(text: str) -> str:
+    """A blank stands after "a(n)"."""
+    return " ".join(w for w in plain(text.replace("(n)", "")).split() if w not in ("a", "an"))
 
 
 def _common(one: frozenset, other: frozenset) -> float:

@@ -9,7 +9,7 @@ a tiny opening through which a leaf takes in air. This is why they close at nigh
 
 ## Water
 
-**Transpiration** is the loss of water from the leaves of a tree into the dry air around it. A \
+**Transpiration** is the loss of water from leaf, stem and chloroplast into the dry air. A \
 **root hair** is a fine thread by which a plant drinks from the soil. The **cuticle** is a layer \
 of wax that keeps the water inside.
 """

@@ -6,10 +6,11 @@ import pytest
 
 from learning.artefacts.alike import BLANK
 from learning.artefacts.cloze import Clozes
-from learning.artefacts.distractors import plural
+from learning.artefacts.distractors import Vocabulary, distractors, plural
 from learning.artefacts.items import check, plain
 from learning.artefacts.key_sentences import is_key_sentence, plain_sentence
 from learning.artefacts.passages import CourseText, holds, read_chapter
+from learning.artefacts.terms import Term
 from learning.models import Chapter
 from tests.learning.quiz_texts import LEARNING, PLANTS
 
@@ -74,6 +75,18 @@ def test_wrong_options_are_other_terms_that_the_sentence_does_not_hold():
             assert not holds(content["explanation"], wrong)
 
 
+def test_a_term_that_the_sentence_holds_is_no_option():
+    vocabulary = Vocabulary(
+        "A root, a leaf, a stem, a bark and a twig. The leaf is a part of a tree."
+    )
+    others = [Term(name, (), 1.0) for name in ("leaf", "stem", "bark", "twig")]
+    sentence = "A root feeds every leaf of the tree."
+
+    options = distractors(sentence, Term("root", (), 1.0), "root", others, vocabulary)
+
+    assert sorted(options) == ["bark", "stem", "twig"]
+
+
 def test_wrong_options_come_from_the_chapter_as_another_may_not_be_published():
     course = course_of(
         PLANTS, "A **secret root** is a fine thread. A **hidden word** is a sign. " * 3
@@ -130,7 +143,15 @@ def test_a_sentence_is_shown_without_bold_type_and_links_and_with_its_formulas()
     assert shown == "The limit of it is the $a_1 * b_1 * c$ of all."
 
 
-def test_a_term_in_brackets_and_one_that_is_said_twice_in_chinese_are_not_left_out():
+def test_a_term_in_brackets_is_not_left_out():
+    beside = "A leaf takes in air by tiny openings of its skin (each is called a **pore**) by day."
+
+    answers = [right_answer(content) for content in questions_of(course_of(f"{PLANTS} {beside}"))]
+
+    assert "pore" not in answers and "stoma" in answers
+
+
+def test_a_chinese_term_that_the_sentence_says_again_is_not_left_out():
     course = course_of(
         "**随机梯度下降**（SGD）是每次只用一个样本更新参数的办法，随机梯度下降因此走得摇摇晃晃。",
         language="zh-hans",

@@ -262,13 +262,16 @@ def test_the_same_text_gives_the_same_questions(defined):
 
 
 def test_what_is_rejected_is_not_asked_again_in_any_form(defined):
-    before = made_again(defined)
-    StudyItem.objects.update(status=StudyItem.Status.REJECTED)
+    made_again(defined)
+    for item in StudyItem.objects.all():
+        item.content["text"] = item.content["explanation"].replace("water", "____")
+        item.status, item.key = StudyItem.Status.REJECTED, f"another {item.pk}"
+        item.content |= {"type": "short", "accepted": ["water"]}
+        item.save()
 
     after = made_again(defined)
 
-    sentences = set(StudyItem.objects.values_list("content__explanation", flat=True))
-    assert len(sentences) == len(after) == len(before)
+    assert set(after.values()) == {"rejected"}
 
 
 def test_approved_questions_of_a_chapter_count_towards_its_eight(defined):
@@ -290,10 +293,14 @@ def test_approved_questions_of_a_chapter_count_towards_its_eight(defined):
             "Which is the process that turns light to sugar?",
         ),
         ("____ turns light into sugar.", "Photosynthesis turns light into ____."),
+        (
+            "____ turns light, gas and water into sugar in the leaves of a tree.",
+            "Photosynthesis turns light, air and water into ____ in the leaves of a tree.",
+        ),
     ],
 )
 def test_questions_in_other_words_are_alike(one, other):
-    right = ["sugar"] if other.endswith("____.") else ["Photosynthesis"]
+    right = ["sugar"] if "into ____" in other else ["Photosynthesis"]
     short = {"type": "short", "options": [], "right": [], "explanation": "e"}
     asked = Asked([{**short, "text": one, "accepted": ["Photosynthesis"]}])
 
@@ -307,6 +314,8 @@ def test_questions_in_other_words_are_alike(one, other):
          ("$\\cos x$", "$-\\sin x$")),
         ("What is the domain of a function?", "What is the range of a function?",
          ("the inputs", "the outputs")),
+        ("Which of these is a part of a green cell?", "Which one is part of the green cells?",
+         ("chloroplast", "nucleus")),
         ("什么是过拟合？", "什么是学习率？", ("记住噪声", "每步多远")),
         ("A ____ is a wide opening of a leaf.", "A ____ is a layer of wax on a leaf.",
          ("stoma", "cuticle")),
