@@ -84,7 +84,8 @@ class Staff:
 
         while self.is_asking.is_set():
             for kind in jobs.Kind:
-                jobs.request(self.course, kind)
+                if not self._jobs(kind=kind, status__in=jobs.UNFINISHED).exists():
+                    jobs.request(self.course, kind)
             time.sleep(LOOK_SECONDS)
         connections.close_all()
 

@@ -44,7 +44,7 @@ def generate_artefact(job_id: str) -> str:
     """Make a word cloud, a knowledge graph or a quiz; return the status that the job ended in."""
     from learning.artefacts.generating import generate  # with what reads a model's answers
 
-    return generate(job_id)
+    return generate(job_id, rests=True)
 
 
 @task()

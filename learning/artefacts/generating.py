@@ -8,10 +8,11 @@ at once, in the middle of a model's answer too: see `heart`.
 import asyncio
 import contextvars
 import logging
+import time
 from collections import Counter
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 Status = StudyArtefact.Status
 PREVIEW_ITEMS = 10
+RESTS = 6  # times as long as a chapter has kept the processor
+LONGEST_REST_SECONDS = 3.0
 
 FAILED = _("Something went wrong; the trace and the log say what.")
 MODEL_FAILED = _("The model could not be asked.")
@@ -47,15 +50,19 @@ NO_TEXT = _("There is no chapter with text.")
 GONE = _("The chapter has no text any more.")
 
 
-def generate(job_id: UUID | str) -> str:
-    """Do a job that waits; return the status it ended in. One that does not wait is left alone."""
+def generate(job_id: UUID | str, *, rests: bool = False) -> str:
+    """Do a job that waits; return the status it ended in. One that does not wait is left alone.
+
+    `rests`: between chapters, for several times as long as it has computed. Students who ask
+    meanwhile have the processor then, and SQLite, which has one writer at a time.
+    """
     if not _claim(job_id):
         return (
             StudyArtefact.objects.filter(pk=job_id).values_list("status", flat=True).first() or ""
         )
     job = StudyArtefact.objects.select_related("course", "chapter", "requested_by").get(pk=job_id)
     with Heart(job) as heart:
-        return _Run(job, heart).run()
+        return _Run(job, heart, rests=rests).run()
 
 
 def _claim(job_id: UUID | str) -> bool:
@@ -72,10 +79,18 @@ def _claim(job_id: UUID | str) -> bool:
     )
 
 
+def _tidy_up() -> None:
+    """Bring what was written into SQLite's file now; else it falls to some student's question."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 class _Run:
-    def __init__(self, job: StudyArtefact, heart: Heart):
+    def __init__(self, job: StudyArtefact, heart: Heart, *, rests: bool):
         self.job = job
         self.heart = heart
+        self.rests = rests
         self.asker: Asker | None = None
         self.done_at_begin = dict(job.chapters_done)
         # What an earlier attempt has kept counts; what it began anew does not.
@@ -138,7 +153,12 @@ class _Run:
         # One event loop for all chapters, so that the model's connections last.
         with asyncio.Runner() as runner:
             for chapter in todo:
+                began = time.process_time()
                 self._go_through(chapter, maker, runner)
+                if self.rests:
+                    _tidy_up()
+                    computed = time.process_time() - began
+                    self.heart.rest(min(LONGEST_REST_SECONDS, RESTS * computed))
         self.heart.check()
         maker.settle(course.id)
         self.made = self._standing(maker)

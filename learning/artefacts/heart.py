@@ -10,6 +10,7 @@ A worker that is told to end calls `interrupt_all`: the jobs of its process stop
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from enum import Enum
 
@@ -69,6 +70,12 @@ class Heart(contextlib.AbstractContextManager):
         """The same by what is known already, where there must be no query: in an event loop."""
         if self.why:
             raise Stopped(self.why)
+
+    def rest(self, seconds: float) -> None:
+        """Sleep for so long, unless the job is to stop."""
+        until = time.monotonic() + seconds
+        while self.why is None and time.monotonic() < until:
+            time.sleep(0.05)
 
     def stop(self, why: Why) -> None:
         self.why = self.why or why
