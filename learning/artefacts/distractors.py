@@ -14,6 +14,12 @@ WANTED = 3
 CLOSEST = 7  # chosen among so many, so that not every question has the same ones
 MOST_LONGER = 2.2  # times: an option much longer than the others is the right one, students learn
 
+LONGEST_BEFORE = 8
+_ARTICLE = re.compile(r"\b(?:an?|the|of|by|as|each|every|in) $")
+_AFTER_NOUN = re.compile(
+    r"[.,;:)]| (?:is|are|of|to|in|and|or|at|for|with|which|that|has|by|from|on)\b"
+)
+_IS = re.compile(r" (?:is|are)\b")
 _NO_NOUN = re.compile(r"\w(?:able|ible|ically|ful|less|ous|ly)$")
 
 
@@ -22,6 +28,7 @@ class Vocabulary:
 
     def __init__(self, prose: str):
         self._prose = " ".join(prose.split())
+        self._folded = self._prose.replace("*", "").casefold()
         self._is_noun: dict[str, bool] = {}
 
     def holds(self, form: str) -> bool:
@@ -47,13 +54,17 @@ class Vocabulary:
         return self._is_noun[name]
 
     def _is_used(self, name: str) -> bool:
-        words = rf"\**{re.escape(name)}\**"
-        used = (
-            rf"\b(?:an?|the|of|by|as|each|every|in)\s+{words}"
-            r"(?=[.,;:)]|\s+(?:is|are|of|to|in|and|or|at|for|with|which|that|has|by|from|on)\b)"
-            rf"|[.]\s+{words}\s+(?:is|are)\b"
-        )
-        return bool(re.search(used, self._prose, re.IGNORECASE))
+        name = name.casefold()
+        start = self._folded.find(name)
+        while start >= 0:
+            before = self._folded[max(0, start - LONGEST_BEFORE) : start]
+            end = start + len(name)
+            if (_ARTICLE.search(before) and _AFTER_NOUN.match(self._folded, end)) or (
+                before.endswith(". ") and _IS.match(self._folded, end)
+            ):
+                return True
+            start = self._folded.find(name, end)
+        return False
 
 
 def distractors(

@@ -96,7 +96,8 @@ class WordCloud(Maker):
                 draft = self._draft_of(term, passages, chapter)
                 if isinstance(draft, str):
                     harvest.dropped[draft] += 1
-                elif key in named:
+                    continue
+                if key in named:
                     harvest.dropped[NAMED_TWICE] += 1
                 elif key not in rejected and _weight(draft) > _weight(found.get(key)):
                     found[key] = draft

@@ -67,6 +67,22 @@ def expect_end(page: Page, status: str = "complete") -> None:
     expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
 
 
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until the focus is there."""
+    expect(wanted).to_be_visible()
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("the Tab key does not lead there")
+
+
+def press(page: Page, role: str, name: str) -> None:
+    """Go to a button or link with the Tab key, and press Enter."""
+    tab_to(page, page.get_by_role(role, name=name, exact=True).first)
+    page.keyboard.press("Enter")
+
+
 class Line:
     """The websocket of a page, between browser and server: frames can be lost, the line cut."""
 

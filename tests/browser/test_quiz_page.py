@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import new_student
+from tests.browser.steps import new_student, press, tab_to
 from tests.servers.site import prepare_site
 
 MAKE_AND_APPROVE = """
@@ -28,20 +28,6 @@ def quiz(site, page: Page, complaints) -> Page:
     new_student(page, "moon")
     page.goto("/courses/tides/quiz/")
     return page
-
-
-def tab_to(page: Page, wanted) -> None:
-    expect(wanted).to_be_visible()
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if wanted.evaluate("element => element === document.activeElement"):
-            return
-    raise AssertionError("the Tab key does not lead there")
-
-
-def press(page: Page, role: str, name: str) -> None:
-    tab_to(page, page.get_by_role(role, name=name, exact=True).first)
-    page.keyboard.press("Enter")
 
 
 def answer(page: Page) -> str:

@@ -1,10 +1,11 @@
-"""A teacher's way by keyboard alone: have a word cloud made, look at words, let some through."""
+"""A teacher's way by keyboard alone: have study material made, look at it, let some through."""
 
 import re
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.steps import press, tab_to
 from tests.servers.site import running_site
 
 
@@ -40,28 +41,12 @@ def log_in(page: Page, school: str, name: str) -> Page:
     return page
 
 
-def tab_to(page: Page, wanted) -> None:
-    expect(wanted).to_be_visible()
-    for _ in range(120):
-        page.keyboard.press("Tab")
-        if wanted.evaluate("element => element === document.activeElement"):
-            return
-    raise AssertionError("the Tab key does not lead there")
-
-
-def open_concepts(page: Page, school: str) -> None:
-    page.goto(f"{school}/admin/learning/studyitem/review/")
-    expect(heading(page)).to_have_text("What waits for review")
-    page.keyboard.press("j")  # the first of what waits
-    expect(heading(page)).to_contain_text(re.compile(r"1 of \d+ waiting"))
-
-
 def heading(page: Page):
     return page.locator(".review[data-ready] h1")
 
 
 def named(page: Page):
-    return page.locator(".review[data-ready] .rv-name")
+    return page.locator(".review[data-ready]").locator(".rv-name, .rv-question")
 
 
 def name(page: Page) -> str:
@@ -76,23 +61,32 @@ def press_on_to_another(page: Page, key: str) -> str:
     return left
 
 
-def test_a_teacher_has_words_made_and_lets_some_through_by_keyboard(teacher, school, complaints):
-    teacher.goto(f"{school}/admin/learning/course/")
-    teacher.get_by_role("link", name="Tides", exact=True).press("Enter")
-    tab_to(teacher, teacher.get_by_role("button", name="Make a word cloud"))
-    teacher.keyboard.press("Enter")
-    # The list of jobs says by itself that the worker is done.
-    job = teacher.locator("#result_list tbody", has_text="word cloud")
+def have_made(page: Page, school: str, button: str, kind: str) -> None:
+    """Start a job on the page of the course, and wait until the list says that it is done."""
+    page.goto(f"{school}/admin/learning/course/")
+    page.get_by_role("link", name="Tides", exact=True).press("Enter")
+    tab_to(page, page.get_by_role("button", name=button))
+    page.keyboard.press("Enter")
+    job = page.locator("#result_list tbody").filter(has_text=kind).first
     expect(job.locator("[data-live$=state]")).to_have_text("ready", timeout=60_000)
     expect(job.locator("[data-live$=trace] a")).to_have_text("trace")
 
-    tab_to(teacher, teacher.locator("nav").get_by_role("link", name="Review"))
-    teacher.keyboard.press("Enter")
-    expect(heading(teacher)).to_have_text("What waits for review")
-    tab_to(teacher, teacher.get_by_role("link", name=re.compile(r"· term \d+$")))
-    teacher.keyboard.press("Enter")
-    expect(heading(teacher)).to_contain_text(re.compile(r"1 of \d+ waiting"))
-    expect(teacher.locator(".rv-passages mark").first).to_be_visible()
+
+def open_review(page: Page, school: str, kind: str) -> None:
+    """Go from the menu to the first item of this kind that waits."""
+    page.goto(f"{school}/admin/")
+    tab_to(page, page.locator("nav").get_by_role("link", name="Review"))
+    page.keyboard.press("Enter")
+    expect(heading(page)).to_have_text("What waits for review")
+    tab_to(page, page.get_by_role("link", name=re.compile(rf"· {kind} \d+$")))
+    page.keyboard.press("Enter")
+    expect(heading(page)).to_contain_text(re.compile(r"1 of \d+ waiting"))
+    expect(page.locator(".rv-passages mark").first).to_be_visible()
+
+
+def test_a_teacher_has_words_made_and_lets_some_through_by_keyboard(teacher, school, complaints):
+    have_made(teacher, school, "Make a word cloud", "word cloud")
+    open_review(teacher, school, "term")
 
     approved = press_on_to_another(teacher, "a")
     rejected = press_on_to_another(teacher, "r")
@@ -119,8 +113,55 @@ def test_a_teacher_has_words_made_and_lets_some_through_by_keyboard(teacher, sch
     assert complaints == []
 
 
+def test_a_teacher_has_questions_made_changes_one_and_students_are_asked_it(
+    teacher, school, complaints
+):
+    have_made(teacher, school, "Make a quiz", "quiz")
+    open_review(teacher, school, "question")
+    press_on_to_another(teacher, "r")
+    teacher.keyboard.press("e")
+    tab_to(teacher, teacher.get_by_label("Question", exact=True))
+    teacher.keyboard.press("Control+a")
+    teacher.keyboard.type("What does the moon do to the sea?")
+    tab_to(teacher, teacher.get_by_role("button", name="Save and approve"))
+    teacher.keyboard.press("Enter")
+    expect(teacher.locator(".rv-last")).to_contain_text("edited: ")
+
+    log_in(teacher, school, "student0")
+    teacher.goto(f"{school}/courses/tides/quiz/")
+    expect(teacher.get_by_text("There is 1 question.")).to_be_visible()
+    press(teacher, "button", "Start with the whole course")
+    expect(teacher.locator(".quiz-text")).to_have_text("What does the moon do to the sea?")
+    assert complaints == []
+
+
+def test_a_teacher_has_concepts_made_defines_one_and_students_see_it(teacher, school, complaints):
+    have_made(teacher, school, "Make a knowledge graph", "knowledge graph")
+    open_review(teacher, school, "concept")
+    rejected = press_on_to_another(teacher, "r")
+    defined = name(teacher)
+    teacher.keyboard.press("e")
+    tab_to(teacher, teacher.get_by_label("Definition"))
+    teacher.keyboard.press("Control+a")
+    teacher.keyboard.type("What the moon does to the sea.")
+    tab_to(teacher, teacher.get_by_role("button", name="Save and approve"))
+    teacher.keyboard.press("Enter")
+    expect(teacher.locator(".rv-last")).to_contain_text("edited: ")
+    approved = press_on_to_another(teacher, "a")
+
+    log_in(teacher, school, "student0")
+    teacher.goto(f"{school}/courses/tides/graph/")
+    nodes = teacher.locator(".nodes a")
+    expect(nodes).to_have_count(2)
+    labels = {node.get_attribute("aria-label") for node in nodes.all()}
+    assert labels == {defined, approved} and rejected not in labels
+    teacher.locator(f".nodes a[aria-label='{defined}']").press("Enter")
+    expect(teacher.locator("#concept")).to_contain_text("What the moon does to the sea.")
+    assert complaints == []
+
+
 def test_all_that_wait_are_let_through_by_shift_a_and_a_yes(teacher, school):
-    open_concepts(teacher, school)
+    open_review(teacher, school, "concept")
     teacher.keyboard.press("?")
     expect(teacher.get_by_text("Approve all of this kind that wait")).to_be_visible()
     teacher.keyboard.press("Shift+A")
@@ -133,7 +174,7 @@ def test_all_that_wait_are_let_through_by_shift_a_and_a_yes(teacher, school):
 
 
 def test_keys_do_nothing_with_modifiers(teacher, school):
-    open_concepts(teacher, school)
+    open_review(teacher, school, "concept")
     first = name(teacher)
     for key in ("Alt+j", "Control+j", "Control+a"):
         teacher.keyboard.press(key)
