@@ -70,7 +70,7 @@ class Dialect:
         return fields
 
     def adapted_to(self, refusal: str, *, asked_for_json: bool = False) -> Self | None:
-        """What to try after a 400 or 422 that said `refusal`; None when nothing is left."""
+        """What to try after a server said `refusal`; None when nothing is left."""
         if self.limit_field == "max_tokens" and "max_completion_tokens" in refusal:
             return replace(self, limit_field="max_completion_tokens")
         asks_for_json = asked_for_json and self.json_format
@@ -196,17 +196,21 @@ class OpenAIChatModel(ChatModel):
                     body=body | dialect.fields(self.answer_tokens, answer_format),
                     stream=True,
                 )
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            except openai.APIStatusError as error:
                 failure = openai_errors.translate(error, secret=self._api_key)
-                adapted = dialect.adapted_to(
-                    str(error.body), asked_for_json=answer_format is not None
+                words = str(error.body)
+                # Some break down over a form that they do not know: a 500 that names the field.
+                is_refused = type(failure) is RequestRefused or (
+                    "response_format" in words and error.status_code >= 500
                 )
-                if type(failure) is not RequestRefused or adapted is None:
-                    raise failure from None
-                dialect = adapted
             else:
                 self._dialect = dialect  # only what has worked is remembered
                 return response.extensions["body"]
+            # Out of the handler, for the same reason as above.
+            adapted = dialect.adapted_to(words, asked_for_json=answer_format is not None)
+            if not is_refused or adapted is None:
+                raise failure
+            dialect = adapted
 
     async def _client_here(self) -> "AsyncOpenAI":
         """Return the package's client, on the connections of the running event loop."""

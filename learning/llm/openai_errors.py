@@ -21,6 +21,7 @@ from learning.llm.errors import (
 )
 
 DETAIL_CHARACTERS = 500
+SHORTEST_SECRET = 6  # a shorter one, such as "x" for a server of one's own, is a word
 # A key that is not ours, such as one a gateway uses itself.
 KEY = re.compile(r"\b(sk|pk|rk|gsk|hf|nvapi)[-_][\w\-*]{8,}|\bBearer\s+\S{8,}", re.IGNORECASE)
 CONTEXT = re.compile(
@@ -115,7 +116,7 @@ def _message(body: Any) -> str:
 
 
 def _safe(detail: str, secret: str | None) -> str:
-    if secret:
+    if secret and len(secret) >= SHORTEST_SECRET:
         detail = detail.replace(secret, "***")
     return KEY.sub("***", detail)[:DETAIL_CHARACTERS]
 

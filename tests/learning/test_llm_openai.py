@@ -68,11 +68,11 @@ async def ask(model, messages=QUESTION, **kwargs):
     return text, last
 
 
-async def ask_in_vain(model, error_class):
+async def ask_in_vain(model, error_class, **kwargs):
     """Return the text that came before the error, the last chunk, and the error."""
     text, last = "", None
     with pytest.raises(error_class) as caught:
-        async with aclosing(model.stream(QUESTION)) as chunks:
+        async with aclosing(model.stream(QUESTION, **kwargs)) as chunks:
             async for last in chunks:
                 text += last.text
     return text, last, caught.value
@@ -527,9 +527,18 @@ async def test_a_question_in_a_chat_asks_for_no_form(openai_server, model):
     assert "response_format" not in openai_server.last.body
 
 
-@pytest.mark.parametrize("words", ["'json_schema' is not supported", "Extra inputs not permitted"])
-async def test_a_server_without_schemas_is_asked_for_json_from_then_on(openai_server, model, words):
-    openai_server.refuses("response_format", holding="json_schema", message=words)
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "'json_schema' is not supported"),
+        (400, "Extra inputs not permitted"),
+        (500, "1 validation error: ('body', 'response_format', 'type')"),
+    ],
+)
+async def test_a_server_without_schemas_is_asked_for_json_from_then_on(
+    openai_server, model, status, words
+):
+    openai_server.refuses("response_format", holding="json_schema", status=status, message=words)
 
     await ask(model, answer_format=FORM)
     await ask(model, answer_format=FORM)
@@ -545,6 +554,23 @@ async def test_a_server_that_knows_no_forms_is_asked_in_words_alone(openai_serve
     assert (await ask(model, answer_format=FORM))[0] == '{"items": []}'
     assert "response_format" not in openai_server.last.body
     assert "stream_options" in openai_server.last.body
+
+
+async def test_a_failure_that_names_no_field_changes_nothing(openai_server, model):
+    openai_server.fails(500, "out of memory", times=3)
+
+    await ask_in_vain(model, ChatModelUnavailable, answer_format=FORM)
+    await ask(model, answer_format=FORM)
+
+    assert openai_server.last.body["response_format"]["type"] == "json_schema"
+
+
+async def test_a_key_of_one_letter_is_hidden_nowhere(openai_server, build_model):
+    openai_server.fails(400, "next: no such thing", times=2)
+
+    _, _, error = await ask_in_vain(build_model(api_key="x"), RequestRefused)
+
+    assert "next: no such thing" in str(error)
 
 
 async def test_a_refusal_with_another_reason_changes_nothing(openai_server, model):
