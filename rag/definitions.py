@@ -18,11 +18,12 @@ _QUESTIONS = (
     ),
     re.compile(
         r"(?:what(?:['’]s|\s+is|\s+are|\s+was|\s+were)|define)\s+(?:(?:an?|the)\s+)?"
-        r"(?P<term>\w[\w\s'’-]{0,60}?)",
+        r"[“\"]?(?P<term>\w[\w\s'’-]{0,60}?)[”\"]?",
         re.IGNORECASE,
     ),
     re.compile(
-        r"what\s+do(?:es)?\s+(?:the\s+(?:term|word)\s+)?(?P<term>\w[\w\s'’-]{0,60}?)\s+mean",
+        r"what\s+do(?:es)?\s+(?:the\s+(?:term|word)\s+)?"
+        r"[“\"]?(?P<term>\w[\w\s'’-]{0,60}?)[”\"]?\s+mean",
         re.IGNORECASE,
     ),
 )

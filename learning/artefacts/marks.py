@@ -13,7 +13,14 @@ LONGEST_LATIN, LONGEST_HAN = 5, 12  # words, characters
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 _NAME = re.compile(r"[^\W_](?:[^\W_]|[ \n'’.+#–-])*[^\W_+#]?[+#]*")
-_VERY_COMMON = frozenset("is are was were be do does can you we it not what how why when".split())
+_VERY_COMMON = frozenset(
+    "is are was were be do does can you we it not what how why when from".split()
+)
+_REFERENCE = re.compile(  # "Chapter 2", "Listing 10-22"
+    r"(?:appendix|chapter|equation|example|exercise|figure|lesson|line|listing|page|part|problem"
+    r"|section|step|table|unit|week)s? [\dA-Z][\d.–-]*",
+    re.IGNORECASE,
+)
 _PART_OF_HEADING = re.compile(
     r"[:：,，、;；—/|()（）?？!！\"“”]|\s[-–]\s|[与和及的是]|什么|怎样|为什么|如何|^\s*[\d.]+\s*"
 )
@@ -67,7 +74,7 @@ def defined_names(prose: str) -> Iterator[str]:
 def can_be_name(name: str) -> bool:
     """Say whether these words can name a thing, by their form alone."""
     words = [word.casefold() for word in name.split()]
-    if not _NAME.fullmatch(name) or name.casefold() in LABELS:
+    if not _NAME.fullmatch(name) or name.casefold() in LABELS or _REFERENCE.fullmatch(name):
         return False
     if _HAN.search(name):
         return len(name) <= LONGEST_HAN and name not in CHINESE

@@ -24,6 +24,7 @@ BOLD_HERE, BOLD_ELSEWHERE, HEADING_HERE, HEADING_ELSEWHERE = 3.0, 1.7, 1.5, 1.15
 DEFINED = 1.5  # one that a sentence begins with and says what it is
 PER_WORD = 0.25
 PLAIN_WORD = 0.5  # a single word that nothing marks
+LEAST_SMALL = 0.15  # share of a word's places that have no capital; less are an oversight
 LEAST_ALONE = 0.35  # share of a term's places that are not inside longer terms
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
@@ -231,15 +232,22 @@ def _uncapitalised(name: str, phrases: Phrases) -> str:
     """ "Implicit differentiation" is only written so at the beginning of a sentence."""
     first, space, rest = name.partition(" ")
     seen = phrases.seen.get(phrase_key(first))
-    is_written_small = seen is not None and any(form[:1].islower() for form in seen.forms)
-    if first[1:].islower() and is_written_small and rest.islower():
+    if seen and first[1:].islower() and rest.islower() and _is_written_small(seen.forms):
         return first.lower() + space + rest
     return name
 
 
+def _is_written_small(forms: Counter[str]) -> bool:
+    """Say whether it begins with a small letter often enough; a few are slips."""
+    small = sum(count for form, count in forms.items() if not form[:1].isupper())
+    return small >= LEAST_SMALL * forms.total()
+
+
 def _best_form(forms: Counter[str]) -> str:
-    """Return how to write a term: singular, and in lower case unless it never is."""
+    """Return how to write a term: singular, and in lower case unless it hardly ever is."""
     shortest = min(len(form) for form in forms)
     short = [form for form in forms if len(form) == shortest]
     lower = [form for form in short if not form[:1].isupper() or is_acronym(form)]
+    if lower and not any(map(is_acronym, lower)) and not _is_written_small(forms):
+        lower = []
     return max(lower or short, key=lambda form: (forms[form], form))

@@ -53,7 +53,7 @@ def item_panel(item: StudyItem, passages: Sequence[ItemPassage], course: Course)
     name = names[0]
     shown = [_shown(passage, names, course) for passage in passages]
     with override(course.language):
-        question = _("What is %(name)s?") % {"name": name}
+        question = _("What does “%(name)s” mean?") % {"name": name}
     return ItemPanel(
         item=item,
         name=name,

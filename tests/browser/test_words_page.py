@@ -53,14 +53,14 @@ def test_a_student_opens_a_word_its_passage_and_the_tutor_by_keyboard(cloud, sit
     cloud.keyboard.press("Enter")
     field = cloud.locator("[data-question]")
     expect(field).to_be_focused()
-    expect(field).to_have_value("What is spring tide?")
+    expect(field).to_have_value("What does “spring tide” mean?")
     expect(cloud.locator("article.answer")).to_have_count(0)
     expect(cloud).to_have_url(re.compile(r"/conversations/[-0-9a-f]{36}/$"))
 
     cloud.reload()
-    expect(field).to_have_value("What is spring tide?")
+    expect(field).to_have_value("What does “spring tide” mean?")
     expect(cloud.locator("[data-send]")).to_be_enabled()
-    assert site.openai.requests_for("What is spring tide?") == []
+    assert site.openai.requests_for("What does “spring tide” mean?") == []
     field.press("Enter")
     expect(cloud.locator("article.answer")).to_have_count(1)
     assert complaints == []
@@ -97,5 +97,5 @@ def test_the_cloud_works_without_javascript(browser, cloud, site):
     page.get_by_role("link", name="neap tide").click()
     page.get_by_role("button", name="Ask the tutor").click()
 
-    expect(page.locator("[data-question]")).to_have_value("What is neap tide?")
+    expect(page.locator("[data-question]")).to_have_value("What does “neap tide” mean?")
     context.close()

@@ -156,6 +156,20 @@ def test_a_label_in_bold_is_no_term():
     assert names(CourseTerms(course_of(f"{text} The stoma closes.")).terms) == ["stoma"]
 
 
+def test_a_proper_name_keeps_its_capital_though_somebody_forgot_it_once():
+    text = "Rust is a language. We like Rust. Compile Rust code. A Rust programmer writes Rust. "
+    terms = CourseTerms(course_of(text * 3 + "Some write rust."))
+
+    assert "Rust" in names(terms.terms) and "rust" not in names(terms.terms)
+
+
+def test_a_reference_to_a_chapter_or_listing_is_no_term():
+    text = "See **Chapter 2** and **Listing 10-22** of the book. **Ownership** is a set of rules. "
+    terms = CourseTerms(course_of(text * 3))
+
+    assert names(terms.terms) == ["Ownership"]
+
+
 def test_names_in_brackets_are_other_names():
     text = "**随机梯度下降**（stochastic gradient descent，SGD）每次取一个样本。SGD 很快。"
     [term] = CourseTerms(course_of(text, language="zh-hans")).terms

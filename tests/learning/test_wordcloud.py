@@ -311,7 +311,7 @@ def test_the_tutor_is_not_asked_but_proposed_the_word(as_alice, term, alice):
     conversation = alice.conversations.get()
     assert conversation.chapter.slug == "photosynthesis"
     assert not conversation.messages.exists()
-    assert ">What is light?</textarea>" in response.content.decode()
+    assert ">What does “light” mean?</textarea>" in response.content.decode()
 
 
 def test_a_proposed_question_is_escaped_and_cut(as_alice):

@@ -14,6 +14,8 @@ from rag.definitions import defined_term, defines
         ("What is a limit?", "limit"),
         ("what's gradient descent", "gradient descent"),
         ("What does SGD mean?", "SGD"),
+        ("What does “gradient descent” mean?", "gradient descent"),
+        ('What is "overfitting"?', "overfitting"),
         ("Define overfitting.", "overfitting"),
     ],
 )

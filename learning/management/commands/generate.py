@@ -59,10 +59,10 @@ class Command(BaseCommand):
         if job.status != StudyArtefact.Status.READY:
             words = " ".join(filter(None, [job.message_shown, job.detail]))
             raise CommandError(f"{job}: {job.get_status_display()}. {words}")
-        made = ", ".join(f"{count} × {kind}" for kind, count in job.counts["made"].items())
+        made = ", ".join(f"{kind}: {count}" for kind, count in job.counts["made"].items())
         self.stdout.write(
             self.style.SUCCESS(
-                f"{job}: {made or 'nothing'} of {len(job.chapters_done)} chapters, "
+                f"{job} · {made or 'nothing'} · chapters: {len(job.chapters_done)} · "
                 f"trace {job.trace_id}"
             )
         )
