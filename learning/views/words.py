@@ -14,7 +14,7 @@ from learning.models import Course, ItemPassage, StudyItem
 from learning.views.access import turned_away, visible_chapter, visible_course
 from learning.views.item_panel import item_panel
 
-MOST_WORDS = 80
+MOST_WORDS = 60
 SIZES = 8
 
 
