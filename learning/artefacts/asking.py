@@ -17,7 +17,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -26,8 +26,10 @@ from django.conf import settings
 from django.utils.translation import gettext_noop as _
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from learning.artefacts.passages import Passage
+from learning.fences import kept_inside, on_one_line
 from learning.llm import availability
-from learning.llm.base import AnswerFormat, ChatMessage, ChatModel, StreamChunk
+from learning.llm.base import AnswerFormat, ChatMessage, ChatModel, StreamChunk, count_tokens
 from learning.llm.endings import Ending, ending
 from learning.llm.errors import (
     AnswerCutOff,
@@ -51,6 +53,29 @@ class Item(BaseModel):
 
 
 Found = TypeVar("Found", bound=Item)
+
+
+def numbered(passages: Sequence[Passage]) -> str:
+    """Return the passages as a model is shown them, numbered from 1; none can pose as another."""
+    return "\n\n".join(
+        f"[{number}] {on_one_line(passage.title)}\n{kept_inside(passage.text)}"
+        for number, passage in enumerate(passages, start=1)
+    )
+
+
+def batches(passages: Sequence[Passage], room_tokens: int) -> Iterator[list[Passage]]:
+    """Yield the passages in as few runs as there is room for; each holds at least one."""
+    batch: list[Passage] = []
+    room = room_tokens
+    for passage in passages:
+        tokens = count_tokens(numbered([passage]))
+        if batch and tokens > room:
+            yield batch
+            batch, room = [], room_tokens
+        batch.append(passage)
+        room -= tokens
+    if batch:
+        yield batch
 
 
 @dataclass(slots=True)

@@ -4,19 +4,18 @@ It is asked for what the passages say, and only what they hold in so many words 
 stands on every passage that holds one of its names, a relation on one that names both its ends.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_noop as _
 
-from learning.artefacts.asking import Asker, Item
+from learning.artefacts.asking import Asker, Item, batches, numbered
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind, name_key
 from learning.artefacts.items import SYMMETRIC, ItemError, check
 from learning.artefacts.keeping import names_of
 from learning.artefacts.passages import ChapterText, Passage
 from learning.artefacts.terms import CourseTerms
-from learning.llm.base import count_tokens
 from learning.models import StudyItem
 
 CONCEPTS_PER_ANSWER = 8
@@ -105,10 +104,10 @@ class Reading:
 
     async def harvest(self) -> Harvest:
         """Ask, and propose what holds. Raises ChatModelError."""
-        batches = list(self._batches())
-        for batch in batches:
+        parts = list(batches(self.chapter.passages, self.asker.room_tokens))
+        for batch in parts:
             await self._ask_for_concepts(batch)
-        for batch in batches:
+        for batch in parts:
             await self._ask_for_relations(batch)
         for main in self.names:
             if main in self.found:
@@ -117,24 +116,12 @@ class Reading:
             self.result.drafts.append(relation_draft(type_, source, target, passages))
         return self.result
 
-    def _batches(self) -> Iterator[list[Passage]]:
-        """Cut the chapter into as few questions as it fits in."""
-        batch: list[Passage] = []
-        room = self.asker.room_tokens
-        for passage in self.chapter.passages:
-            if batch and count_tokens(_numbered([*batch, passage])) > room:
-                yield batch
-                batch = []
-            batch.append(passage)
-        if batch:
-            yield batch
-
     async def _ask_for_concepts(self, batch: list[Passage]) -> None:
         language = get_language_info(self.chapter.language)["name"]
         answered = await self.asker.ask(
             Concept,
             ASK_FOR_CONCEPTS.format(start=START, language=language),
-            f"Known already: {_listed(self._standing_on(batch))}\n\n{_numbered(batch)}",
+            f"Known already: {_listed(self._standing_on(batch))}\n\n{numbered(batch)}",
             most=CONCEPTS_PER_ANSWER,
         )
         self.result.dropped += answered.dropped
@@ -170,7 +157,7 @@ class Reading:
         answered = await self.asker.ask(
             Relation,
             ASK_FOR_RELATIONS.format(start=START),
-            f"Concepts: {_listed(here)}\n\n{_numbered(batch)}",
+            f"Concepts: {_listed(here)}\n\n{numbered(batch)}",
             most=RELATIONS_PER_ANSWER,
         )
         self.result.dropped += answered.dropped
@@ -235,10 +222,3 @@ def _different(names: Iterable[str]) -> list[str]:
 
 def _listed(names: Sequence[str]) -> str:
     return "; ".join(names) or "none"
-
-
-def _numbered(passages: Sequence[Passage]) -> str:
-    return "\n\n".join(
-        f"[{number}] {passage.title}\n{passage.text}"
-        for number, passage in enumerate(passages, start=1)
-    )

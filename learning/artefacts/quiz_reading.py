@@ -13,7 +13,7 @@ from django.utils.translation import get_language_info, override
 from django.utils.translation import gettext_noop as _
 
 from learning.artefacts.alike import Asked, answers, key_of, spread
-from learning.artefacts.asking import Asker, Item
+from learning.artefacts.asking import Asker, Item, numbered
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind
 from learning.artefacts.items import (
     MULTIPLE,
@@ -27,7 +27,7 @@ from learning.artefacts.items import (
 )
 from learning.artefacts.passages import ChapterText, Passage, holds, place_of
 from learning.artefacts.prose import prose_of
-from learning.fences import kept_inside, on_one_line
+from learning.fences import on_one_line
 from learning.llm.base import count_tokens
 
 QUESTIONS_PER_ANSWER = 4
@@ -116,9 +116,7 @@ class Reading:
         if self.approved:
             known = "\n".join(f"- {on_one_line(text)}" for text in self.approved)
             instructions += f"\nThese are asked already; ask about something else:\n{known}"
-        answered = await self.asker.ask(
-            Question, instructions, _numbered(passages), most=len(types)
-        )
+        answered = await self.asker.ask(Question, instructions, numbered(passages), most=len(types))
         self.result.dropped += answered.dropped
         for question in answered.items:
             draft = self._draft_of(question, passages)
@@ -148,7 +146,7 @@ class Reading:
         """Return as many of the passages as there is room for, spread over all of them."""
         room, count = self.asker.room_tokens, len(passages)
         chosen = passages
-        while len(chosen) > 1 and count_tokens(_numbered(chosen)) > room:
+        while len(chosen) > 1 and count_tokens(numbered(chosen)) > room:
             count -= 1
             chosen = [passages[place * len(passages) // count] for place in range(count)]
         return chosen
@@ -226,10 +224,3 @@ def _parts(passages: Sequence[Passage], count: int) -> list[list[Passage]]:
 def _types(begin: int, end: int) -> Sequence[str]:
     mix = (SINGLE, MULTIPLE, TRUE_FALSE, SHORT)
     return [mix[number % len(mix)] for number in range(begin, end)]
-
-
-def _numbered(passages: Sequence[Passage]) -> str:
-    return "\n\n".join(
-        f"[{number}] {on_one_line(passage.title)}\n{kept_inside(passage.text)}"
-        for number, passage in enumerate(passages, start=1)
-    )

@@ -6,20 +6,19 @@ it finds them; without one, those that `terms` counts.
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from django.utils.translation import gettext_noop as _
 
-from learning.artefacts.asking import Asker, Item
+from learning.artefacts.asking import Asker, Item, batches, numbered
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind, Maker, name_key
 from learning.artefacts.items import LONGEST_NAME
 from learning.artefacts.keeping import names_of
 from learning.artefacts.passages import ChapterText, CourseText, Passage
 from learning.artefacts.stop_words import CHINESE, SMALL_WORDS
 from learning.artefacts.terms import CourseTerms
-from learning.fences import kept_inside, on_one_line
-from learning.llm.base import count_tokens
+from learning.fences import on_one_line
 from learning.models import StudyArtefact, StudyItem
 
 TERMS_PER_CHAPTER = 25
@@ -85,9 +84,9 @@ class WordCloud(Maker):
             course=on_one_line(self.course_title), chapter=on_one_line(chapter.title)
         )
         found: dict[str, Draft] = {}
-        for passages in _parts(chapter.passages, asker.room_tokens):
+        for passages in batches(chapter.passages, asker.room_tokens):
             answered = await asker.ask(
-                KeyTerm, instructions, _numbered(passages), most=TERMS_PER_QUESTION
+                KeyTerm, instructions, numbered(passages), most=TERMS_PER_QUESTION
             )
             harvest.dropped.update(answered.dropped)
             named: set[str] = set()
@@ -140,25 +139,3 @@ def _is_name(name: str) -> bool:
     if not name or len(name) > LONGEST_NAME or name.casefold() in SMALL_WORDS or name in CHINESE:
         return False
     return bool(re.search(r"[^\W\d_]{2}|[\u3400-\u9fff]|[^\W\d_][\d+#]", name))
-
-
-def _parts(passages: Sequence[Passage], room_tokens: int) -> Iterator[list[Passage]]:
-    """Yield the passages in as few runs as there is room for."""
-    part: list[Passage] = []
-    room = room_tokens
-    for passage in passages:
-        tokens = count_tokens(_numbered([passage]))
-        if part and tokens > room:
-            yield part
-            part, room = [], room_tokens
-        part.append(passage)
-        room -= tokens
-    if part:
-        yield part
-
-
-def _numbered(passages: Sequence[Passage]) -> str:
-    return "\n\n".join(
-        f"[{number}] {on_one_line(passage.title)}\n{kept_inside(passage.text)}"
-        for number, passage in enumerate(passages, start=1)
-    )
