@@ -1,6 +1,7 @@
-"""What is made of a course follows its chapters: saved or deleted, by whatever way.
+"""What is made of a course follows its chapters: saved or deleted.
 
-This listens to the rows themselves, as `privacy` does. What a chapter's items stand on is brought
+This listens to the rows themselves, as `privacy` does; `update()` and `bulk_update()`, which the
+product does not use on chapters, tell nobody. What a chapter's items stand on is brought
 in line at once, in the same transaction; what is to be made anew is asked for when all is written.
 """
 

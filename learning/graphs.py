@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from learning.artefacts.base import name_key
 from learning.artefacts.items import APPEARS_WITH, RELATIONS, SYMMETRIC
-from learning.artefacts.keeping import names_of
+from learning.artefacts.keeping import names_of, written_names
 from learning.models import Course, ItemPassage, StudyItem
 
 Kind = StudyItem.Kind
@@ -124,11 +124,10 @@ def shown_graph(course: Course, user) -> Graph:
 
 def shown_names(item: StudyItem, passages: Iterable[ItemPassage]) -> list[str]:
     """Return what a reader of these passages may know a thing is called, its main name first."""
-    if item.is_edited:
-        return names_of(item)
     forms = {name_key(passage.form): passage.form for passage in passages if passage.form}
     names = {name_key(name): name for name in names_of(item)}
-    known = [name for key, name in names.items() if key in forms]
+    written = {name_key(name) for name in written_names(item)} if item.is_edited else set()
+    known = [name for key, name in names.items() if key in forms or key in written]
     return known + [form for key, form in forms.items() if key not in names]
 
 

@@ -30,6 +30,7 @@ class Given:
     words: str
     count: int
     is_right: bool
+    is_typed: bool  # by a student: shown as it is, with no link or formula made of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +112,19 @@ def _hardest(answers: QuerySet[QuizAnswer]) -> list[HardQuestion]:
 
 def _given(answers: QuerySet[QuizAnswer]) -> list[Given]:
     """Count what was answered; of several picks, each."""
-    counts: Counter[tuple[str, bool]] = Counter()
+    counts: Counter[tuple[str, bool, bool]] = Counter()
     for asked, given, mark in answers.values_list("asked", "given", "mark"):
         counts.update(_words(asked, given, mark))
-    return [Given(words, count, right) for (words, right), count in counts.most_common(MOST_GIVEN)]
+    return [
+        Given(words, count, is_right, is_typed)
+        for (words, is_right, is_typed), count in counts.most_common(MOST_GIVEN)
+    ]
 
 
-def _words(asked: dict, given, mark: float) -> list[tuple[str, bool]]:
+def _words(asked: dict, given, mark: float) -> list[tuple[str, bool, bool]]:
     if not given:
-        return [(_("(no answer)"), False)]
+        return [(_("(no answer)"), False, False)]
     if asked["type"] == SHORT:
-        return [(given, mark == 1)]
+        return [(given, mark == 1, True)]
     options = [_("True"), _("False")] if asked["type"] == TRUE_FALSE else asked["options"]
-    return [(options[place], place in asked["right"]) for place in given]
+    return [(options[place], place in asked["right"], False) for place in given]

@@ -4,6 +4,7 @@ A student sees approved questions on open passages only, `StudyItem.objects.show
 none any more is skipped in an attempt that runs; its mark stays, its words are not shown again.
 """
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -14,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from learning.models import Chapter, Course, ItemPassage, QuizAnswer, QuizAttempt, StudyItem
 
@@ -136,18 +138,32 @@ def read(attempt: QuizAttempt) -> Attempt:
     shown = questions(attempt.course, attempt.user).filter(pk__in=ids)
     shown = set(shown.values_list("pk", flat=True))
     kept = [row for row in rows if row.answered_at or row.item_id in shown]
+    for row in kept:
+        if row.answered_at is None:
+            row.asked = row.item.content  # staff may have corrected it since the attempt began
     return Attempt(attempt, kept, shown)
 
 
 def answer(row: QuizAnswer, given: Any, mark: float) -> bool:
-    """Keep what was answered to a question; False where it was answered before: that one counts."""
+    """Keep what was answered to a question, and the question as it was asked.
+
+    False where it was answered before: that one counts.
+    """
     now = timezone.now()
     unanswered = QuizAnswer.objects.filter(pk=row.pk, answered_at=None)
-    if not unanswered.update(given=given, mark=mark, answered_at=now):
+    if not unanswered.update(asked=row.asked, given=given, mark=mark, answered_at=now):
         return False
     if read(row.attempt).next is None:
         QuizAttempt.objects.filter(pk=row.attempt_id, finished_at=None).update(finished_at=now)
     return True
+
+
+def wording(asked: dict[str, Any]) -> str:
+    """Return what is another when a question has been corrected: who saw the old one is told.
+
+    Keyed, since it reaches the browser: nobody can try out which answer it was made with.
+    """
+    return salted_hmac("quiz", json.dumps(asked, sort_keys=True)).hexdigest()[:16]
 
 
 def past_attempts(user, course: Course) -> QuerySet[QuizAttempt]:

@@ -107,7 +107,7 @@ class StudyArtefactAdmin(ModelAdmin):
             job_id,
             jobs.retry,
             _("In the queue again."),
-            _("It is not there to try again."),
+            _("It cannot be tried again: it runs, is done, or another one like it waits."),
         )
 
     def cancel_view(self, request, job_id):

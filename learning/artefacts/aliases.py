@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from learning.artefacts.base import name_key
+from learning.artefacts.scripts import CJK
 
-_HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 _IN_BRACKETS = r"[ \t]*[（(](?P<inner>[^（）()\n*$\0]{2,100})[）)]"
 _BOLD = re.compile(r"\*\*(?P<name>[^*\n$\0]{1,60}?)\*\*" + _IN_BRACKETS)
 _RUNNING = re.compile(
-    rf"(?P<name>[{_HAN}]{{2,16}}|\b(?:[^\W{_HAN}_]+[ \n-]){{0,7}}[^\W{_HAN}_]+)" + _IN_BRACKETS
+    rf"(?P<name>[{CJK}]{{2,16}}|\b(?:[^\W{CJK}_]+[ \n-]){{0,7}}[^\W{CJK}_]+)" + _IN_BRACKETS
 )
 _PARTS = re.compile(r"\s*[,，、;；/]\s*|\s+or\s+|或者?")
 _ALSO = re.compile(
@@ -19,7 +19,7 @@ _ALSO = re.compile(
     re.IGNORECASE,
 )
 _LATIN_NAME = re.compile(r"[A-Za-zÀ-ɏ][\wÀ-ɏ.+#'’-]*(?:[ \n–-]+[\wÀ-ɏ.+#'’-]+){0,5}")
-_HAN_NAME = re.compile(rf"[{_HAN}][{_HAN}A-Za-z0-9 -]{{1,14}}")
+_HAN_NAME = re.compile(rf"[{CJK}][{CJK}A-Za-z0-9 -]{{1,14}}")
 _ACRONYM = re.compile(r"[A-Z][A-Za-z0-9&-]{1,7}")
 _SMALL_WORDS = frozenset("a an and by for from in of on or the to with".split())
 
@@ -126,4 +126,4 @@ def _spelt_out(words: str, inner: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_han(name: str) -> bool:
-    return re.search(f"[{_HAN}]", name) is not None
+    return re.search(f"[{CJK}]", name) is not None

@@ -20,11 +20,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.utils.translation import gettext_noop as _
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from learning.artefacts.passages import Passage
 from learning.fences import kept_inside, on_one_line
@@ -50,6 +50,15 @@ class Item(BaseModel):
     """What a model is asked for, one of a list: no key more, none less, each of its type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @field_validator("*")
+    @classmethod
+    def can_be_stored(cls, value: Any) -> Any:
+        """JSON can spell what no database takes: a NUL, half a character."""
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and "\0" in text.encode().decode():
+                raise ValueError("a NUL")
+        return value
 
 
 Found = TypeVar("Found", bound=Item)

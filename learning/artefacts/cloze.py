@@ -16,7 +16,6 @@ from learning.artefacts.base import Evidence, name_key
 from learning.artefacts.distractors import Vocabulary, distractors, is_plural, plural
 from learning.artefacts.items import SHORT, SINGLE
 from learning.artefacts.key_sentences import (
-    HAN,
     Saying,
     is_key_sentence,
     is_of_an_example,
@@ -26,6 +25,7 @@ from learning.artefacts.key_sentences import (
 from learning.artefacts.marks import bold_names, defined_names
 from learning.artefacts.passages import ChapterText, CourseText, Passage, holds, place_of
 from learning.artefacts.prose import prose, prose_of
+from learning.artefacts.scripts import HAN
 from learning.artefacts.terms import CourseTerms, Term
 from learning.llm.quotes import quotes
 

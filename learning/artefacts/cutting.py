@@ -6,12 +6,12 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from learning.artefacts.scripts import CJK
 from learning.artefacts.stop_words import COMMON_NOUNS, FUNCTION_WORDS
 from rag.lexical import chinese_cutter, simplified
 
-_HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 _ANY = re.compile(
-    rf"(?P<han>[{_HAN}]+)|(?P<word>[^\W_{_HAN}]+(?:[-'’][^\W_{_HAN}]+)*)"
+    rf"(?P<han>[{CJK}]+)|(?P<word>[^\W_{CJK}]+(?:[-'’][^\W_{CJK}]+)*)"
     r"|(?P<gap>[ \t]+|\n(?![ \t]*\n))|(?P<break>.)",  # an empty line ends a phrase
     re.DOTALL,
 )

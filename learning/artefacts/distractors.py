@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from learning.artefacts.aliases import is_acronym
 from learning.artefacts.base import name_key
-from learning.artefacts.key_sentences import HAN
 from learning.artefacts.passages import holds
+from learning.artefacts.scripts import HAN
 from learning.artefacts.terms import Term
 
 WANTED = 3

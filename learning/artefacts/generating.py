@@ -46,6 +46,9 @@ LONGEST_REST_SECONDS = 3.0
 FAILED = _("Something went wrong; the trace and the log say what.")
 MODEL_FAILED = _("The model could not be asked.")
 NOTHING_USABLE = _("The model's answers could not be used.")
+SOME_UNUSABLE = _(
+    "For some chapters the model's answers could not be used; the others are done. Try again."
+)
 NO_TEXT = _("There is no chapter with text.")
 GONE = _("The chapter has no text any more.")
 
@@ -92,11 +95,11 @@ class _Run:
         self.heart = heart
         self.rests = rests
         self.asker: Asker | None = None
-        self.done_at_begin = dict(job.chapters_done)
         # What an earlier attempt has kept counts; what it began anew does not.
         counts = job.counts if job.chapters_done else {}
         self.made: Counter[str] = Counter(counts.get("made", {}))
         self.dropped: Counter[str] = Counter(counts.get("dropped", {}))
+        self.are_all_made = True
         self.status, self.message, self.detail = Status.RUNNING, "", ""
 
     def run(self) -> str:
@@ -174,12 +177,22 @@ class _Run:
         """Make and keep the items of a chapter; anew where its text has changed meanwhile."""
         while chapter is not None:
             self.heart.check()
+            usable, unusable = self._answers()
             known = known_items(maker, self.job.course_id, chapter.id)
             harvest = runner.run(
                 self._make_one(chapter, maker, known), context=contextvars.copy_context()
             )
             self.heart.check()
+            if self._answers()[0] == usable and self._answers()[1] > unusable:
+                # It says nothing of the chapter: what waits there stays, and it is not done.
+                self.dropped.update(harvest.dropped)
+                self.are_all_made = False
+                return
             chapter = self._keep(harvest, maker, chapter)
+
+    def _answers(self) -> tuple[int, int]:
+        """How many answers of the model could be used so far, and how many could not."""
+        return (self.asker.usable, self.asker.unusable.total()) if self.asker else (0, 0)
 
     async def _make_one(
         self, chapter: ChapterText, maker: Maker, known: list[StudyItem]
@@ -237,12 +250,10 @@ class _Run:
     def _judge(self) -> None:
         if self.status is Status.FAILED:
             return
-        if self.asker and self.asker.unusable and not self.asker.usable:
-            # Nothing of it is done: tried again, it begins anew.
-            self.job.chapters_done = self.done_at_begin
-            self._fail(NOTHING_USABLE)
-        else:
+        if self.are_all_made:
             self.status = Status.READY
+        else:
+            self._fail(SOME_UNUSABLE if self.asker and self.asker.usable else NOTHING_USABLE)
 
     def _stop(self, traced: Trace, why: Why) -> None:
         is_cancelled = why is Why.CANCELLED

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_noop as _
 
 from learning.artefacts.asking import Asker, Item, batches, numbered
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind, name_key
-from learning.artefacts.items import SYMMETRIC, ItemError, check
+from learning.artefacts.items import SYMMETRIC, ItemError, can_be_term, check
 from learning.artefacts.keeping import names_of
 from learning.artefacts.passages import ChapterText, Passage
 from learning.artefacts.terms import CourseTerms
@@ -132,15 +132,19 @@ class Reading:
         passage = self._passage(concept.passage, batch)
         if passage is None:
             return
-        names = [concept.name, *concept.aliases]
         try:
             check(Kind.CONCEPT, concept.model_dump())
         except ItemError:
             self._drop(UNUSABLE_NAME)
             return
-        if passage not in _passages(self._evidence(names)):
+        if not can_be_term(concept.name):
+            self._drop(UNUSABLE_NAME)
+            return
+        if passage not in _passages(self._evidence([concept.name])):
             self._drop(NOT_IN_PASSAGE)
             return
+        told = (alias for alias in concept.aliases if can_be_term(alias))
+        names = [concept.name, *(alias for alias in told if self._evidence([alias]))]
         names += [alias for name in names for alias in self.terms.aliases_of(name)]
         if self.rejected & {name_key(name) for name in names}:
             return

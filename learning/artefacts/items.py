@@ -10,11 +10,14 @@ Of a true-or-false question position 0 is "true" and 1 is "false", and its `opti
 short answer is one of `accepted`, whatever its case and punctuation.
 """
 
+import re
 import unicodedata
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from learning.artefacts.scripts import CJK
+from learning.artefacts.stop_words import CHINESE, SMALL_WORDS
 from learning.models import StudyItem
 
 Kind = StudyItem.Kind
@@ -45,6 +48,12 @@ LONGEST_TEXT = 1_000
 LONGEST_OPTION = 300
 MOST_OPTIONS = 6
 
+_SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹⁺⁻ⁿ]+")
+_SAME_SIGNS = str.maketrans({"−": "-", "–": "-", "′": "'", "’": "'", "‘": "'"})
+_WORD = re.compile(f"[^\\W\\d_]{{3}}|[{CJK}]{{2}}")
+_MEANT = re.compile(r"[#%]|(?<![\w)])-(?=\.?\d)|(?<=\d)\.(?=\d)|(?<=\b[^\W\d_])'(?!\w)")
+_AROUND = ' \t.,;:?。，、；：？“”"「」'
+
 
 class ItemError(ValueError):
     """What is wrong with an item, in words for who made it."""
@@ -61,10 +70,28 @@ def check(kind: str, content: dict[str, Any]) -> None:
 
 
 def plain(text: str) -> str:
-    """Return what is equal for texts that read the same: width, case, spaces, punctuation."""
-    kept = unicodedata.normalize("NFKC", text).casefold()
-    words = "".join(c if unicodedata.category(c)[0] not in "PZ" else " " for c in kept)
-    return " ".join(words.split())
+    """Return what is equal for texts that read the same: width, case, spaces, punctuation.
+
+    Signs that mean something stay: those of "-5", "C#", "60 %" and "f'", and in what is no words,
+    such as an interval, all of them. A superscript is a power: "10⁵" is "10^5" and not "105".
+    """
+    powers = _SUPERSCRIPTS.sub(lambda found: f"^{found[0]}", text)
+    kept = unicodedata.normalize("NFKC", powers).casefold().translate(_SAME_SIGNS)
+    if not _WORD.search(kept):
+        return "".join(kept.split()).strip(_AROUND)
+    meant = {found.start() for found in _MEANT.finditer(kept)}
+    signs = "".join(
+        c if at in meant or unicodedata.category(c)[0] not in "PZ" else " "
+        for at, c in enumerate(kept)
+    )
+    return " ".join(signs.split())
+
+
+def can_be_term(name: str) -> bool:
+    """Say whether a name can be that of a term: has letters, is no small word, is not too long."""
+    if len(name) > LONGEST_NAME or name.casefold() in SMALL_WORDS or name in CHINESE:
+        return False
+    return bool(re.search(r"[^\W\d_]{2}|[\u3400-\u9fff]|[^\W\d_][\d+#]", name))
 
 
 def _check_name(content: dict[str, Any]) -> None:

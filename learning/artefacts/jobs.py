@@ -120,7 +120,10 @@ def cancel(job: StudyArtefact) -> bool:
 
 
 def retry(job: StudyArtefact) -> bool:
-    """Queue a job again that has failed or was cancelled; it goes on after its last chapter."""
+    """Queue a job again that has failed or was cancelled; it goes on after its last chapter.
+
+    False where it is neither, or where another one like it waits.
+    """
     return _queue_again(
         StudyArtefact.objects.filter(pk=job.pk, status__in=(Status.FAILED, Status.CANCELLED)),
         attempts=0,
@@ -149,6 +152,9 @@ def revive() -> int:
 
 def give_back(job: StudyArtefact) -> bool:
     """Queue a running job again whose worker is told to end; it counts as no attempt."""
+    unwanted = held(job).filter(is_cancel_wanted=True)
+    if unwanted.update(status=Status.CANCELLED, finished_at=timezone.now()):
+        return False
     return _queue_again(held(job), attempts=job.attempts - 1)
 
 
@@ -165,8 +171,11 @@ def _queue_again(jobs, **fields) -> bool:
             _enqueue(job)
             return True
     except IntegrityError:
-        # Of this course and kind another one waits: it will do the same.
-        jobs.filter(pk=job.pk).update(
+        # Of this course and kind another one waits: it will do the same, if it is to do as much.
+        if not job.only_changed:
+            same = {"course": job.course_id, "chapter": job.chapter_id, "kind": job.kind}
+            StudyArtefact.objects.filter(**same, status=Status.PENDING).update(only_changed=False)
+        jobs.filter(pk=job.pk, status=Status.RUNNING).update(
             status=Status.CANCELLED, message=REPLACED, finished_at=timezone.now()
         )
         return False

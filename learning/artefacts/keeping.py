@@ -1,8 +1,9 @@
 """Bring the items of a course in line with what a maker has found in one chapter.
 
-What staff have decided stays: an approved item stays approved, an edited one keeps its words, a
-rejected one is not proposed again. What waits is replaced. A term or concept that goes by several
-names, in several chapters or languages, becomes one item.
+What staff have decided stays: an approved item is shown in the words they have read, an edited one
+keeps theirs, a rejected one is not proposed again and can be approved all the same. What nobody has
+touched is replaced. A term or concept that goes by several names, in several chapters or languages,
+becomes one item, unless staff have decided on both.
 """
 
 from collections import Counter
@@ -14,20 +15,22 @@ from django.utils.translation import gettext_noop as _
 
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind, Maker, name_key
 from learning.artefacts.passages import ChapterText
+from learning.artefacts.standing import settle_bare
 from learning.models import Course, ItemPassage, StudyArtefact, StudyItem
 
 Status = StudyItem.Status
+FOUND = "found"  # names of an edited item that its staff have not written
 
 
 def known_items(maker: Maker, course_id: int, chapter_id: int) -> list[StudyItem]:
     """Return what a maker need not propose again for this chapter.
 
-    All that staff have decided on, and what waits on passages of other chapters; with their
-    passages, since a maker makes no query.
+    All that staff have decided on or edited, and what waits on passages of other chapters; with
+    their passages, since a maker makes no query.
     """
     items = StudyItem.objects.filter(course=course_id, kind__in=maker.item_kinds)
     elsewhere = ItemPassage.objects.filter(item__course=course_id).exclude(chapter=chapter_id)
-    decided = items.exclude(status=Status.PENDING)
+    decided = items.exclude(status=Status.PENDING) | items.filter(is_edited=True)
     known = decided | items.filter(pk__in=elsewhere.values("item"))
     return list(known.prefetch_related("passages"))
 
@@ -71,20 +74,15 @@ class _Keeping:
                 self._drop(_("no passage bears it out"))
             elif item := self._item_for(draft):
                 self._stand(item, draft.evidence)
-        ItemPassage.objects.bulk_create(
-            self.passages.values(),
-            update_conflicts=True,
-            unique_fields=["item", "chapter", "start", "end"],
-            update_fields=["title", "quote", "form", "definition", "weight"],
-        )
-        self._remove_what_nothing_bears()
+        self._save_passages()
+        settle_bare(StudyItem.objects.filter(pk__in=list(self.items)))
         self._weigh()
         standing = StudyItem.objects.filter(pk__in=self.standing).exclude(status=Status.REJECTED)
         return Counter(standing.values_list("kind", flat=True))
 
     def _take_back_what_waits(self) -> None:
-        here = ItemPassage.objects.filter(item__in=list(self.items), chapter=self.chapter.id)
-        here.exclude(item__status=Status.APPROVED).delete()
+        untouched = [item.pk for item in self.items.values() if is_untouched(item)]
+        ItemPassage.objects.filter(item__in=untouched, chapter=self.chapter.id).delete()
 
     def _item_for(self, draft: Draft) -> StudyItem | None:
         if draft.kind == Kind.RELATION:
@@ -108,19 +106,17 @@ class _Keeping:
         return self._renewed(item, draft.content)
 
     def _named_item_for(self, draft: Draft) -> StudyItem:
-        found: list[StudyItem] = []
-        for name in draft.names:
-            item = self.by_name.get((draft.kind, name_key(name)))
-            if item is not None and item not in found:
-                found.append(item)
-        if not found:
-            item = self._new(draft, name_key(draft.names[0]), draft.content)
-        else:
+        called = [self.by_name.get((draft.kind, name_key(name))) for name in draft.names]
+        if called[0] and called[0].status == Status.REJECTED:
+            return called[0]
+        found = [item for item in called if item and item.status != Status.REJECTED]
+        if found:
             # The one that staff have decided on, else the weightiest, takes in the others.
-            found.sort(key=lambda item: (item.status == Status.PENDING, -item.weight))
-            item = found[0]
-            for other in found[1:]:
+            item, *others = sorted(dict.fromkeys(found), key=_rank)
+            for other in filter(is_untouched, others):
                 self._merge(other, into=item)
+        else:
+            item = self._new(draft, name_key(draft.names[0]), draft.content)
         self._call(item, draft.names)
         return item
 
@@ -138,21 +134,29 @@ class _Keeping:
         return item
 
     def _renewed(self, item: StudyItem, content: dict) -> StudyItem:
-        if item.status == Status.PENDING and not item.is_edited:
+        if is_untouched(item):
             item.content, item.artefact = content, self.job
             item.save(update_fields=["content", "artefact"])
         return item
 
     def _call(self, item: StudyItem, names: Iterable[str]) -> None:
-        """Remember what an item is called, so that it is found again by each name."""
-        known = {name_key(name) for name in names_of(item)}
-        new = {name_key(name): name for name in names if name_key(name) not in known}
-        if new:
-            aliases = [*item.content.get("aliases", []), *new.values()]
-            item.content = {**item.content, "aliases": aliases}
-            item.save(update_fields=["content"])
+        """Remember what an item is called, so that it is found again by each name.
+
+        A name that another item has stays that item's.
+        """
+        new: dict[str, str] = {}
         for name in names:
-            self.by_name[(item.kind, name_key(name))] = item
+            key = name_key(name)
+            if self.by_name.setdefault((item.kind, key), item) is item:
+                new.setdefault(key, name)
+        for name in names_of(item):
+            new.pop(name_key(name), None)
+        if new:
+            # Beside staff's own words, not among them: what a job finds, nobody has written.
+            where = FOUND if item.is_edited else "aliases"
+            found = [*item.content.get(where, []), *new.values()]
+            item.content = {**item.content, where: found}
+            item.save(update_fields=["content"])
 
     def _merge(self, other: StudyItem, *, into: StudyItem) -> None:
         """Make two items one that have turned out to be the same thing under two names."""
@@ -168,6 +172,8 @@ class _Keeping:
             target=other
         ):
             self._lead_elsewhere(relation, other, into)
+        for name in names_of(other):
+            self.by_name[(into.kind, name_key(name))] = into
         self._call(into, names_of(other))
         self.items.pop(other.pk, None)
         self.by_key.pop((other.kind, other.key), None)
@@ -179,17 +185,30 @@ class _Keeping:
         target = into.pk if relation.target_id == other.pk else relation.target_id
         key = f"{source}-{relation.content['type']}-{target}"
         self.by_key.pop((relation.kind, relation.key), None)
-        if source == target or (relation.kind, key) in self.by_key:
-            self.items.pop(relation.pk, None)
-            relation.delete()
+        twin = self.by_key.get((relation.kind, key))
+        if twin is not None and is_untouched(twin) and not is_untouched(relation):
+            self._remove(twin)
+            twin = None
+        if source == target or twin is not None:
+            self._remove(relation)
             return
         relation.source_id, relation.target_id, relation.key = source, target, key
         relation.save(update_fields=["source", "target", "key"])
         self.items[relation.pk] = self.by_key[(relation.kind, key)] = relation
 
+    def _remove(self, item: StudyItem) -> None:
+        self.items.pop(item.pk, None)
+        self.by_key.pop((item.kind, item.key), None)
+        self.standing.discard(item.pk)
+        for where in [where for where in self.passages if where[0] == item.pk]:
+            del self.passages[where]
+        item.delete()
+
     def _stand(self, item: StudyItem, evidence: Iterable[Evidence]) -> None:
         for each in evidence:
             passage = each.passage
+            # What students see at once: the course's own words, or none.
+            is_told = item.status != Status.APPROVED or each.definition in passage.text
             self.passages[(item.pk, passage.start, passage.end)] = ItemPassage(
                 item=item,
                 chapter_id=passage.chapter_id,
@@ -198,15 +217,25 @@ class _Keeping:
                 title=passage.title,
                 quote=passage.text,
                 form=each.form[:200],
-                definition=each.definition,
+                definition=each.definition if is_told else "",
                 weight=each.weight,
             )
         self.standing.add(item.pk)
 
-    def _remove_what_nothing_bears(self) -> None:
-        items = StudyItem.objects.filter(pk__in=list(self.items), passages=None)
-        # What has a note was approved once: that it is to go, staff say.
-        items.filter(status=Status.PENDING, note="").delete()
+    def _save_passages(self) -> None:
+        places = ["title", "quote", "weight"]
+        read: list[ItemPassage] = []
+        unread: list[ItemPassage] = []
+        for passage in self.passages.values():
+            (read if passage.item.status == Status.APPROVED else unread).append(passage)
+        # Of what staff have approved, the words stay that they have read.
+        for passages, fields in ((read, places), (unread, [*places, "form", "definition"])):
+            ItemPassage.objects.bulk_create(
+                passages,
+                update_conflicts=True,
+                unique_fields=["item", "chapter", "start", "end"],
+                update_fields=fields,
+            )
 
     def _weigh(self) -> None:
         weighed = (
@@ -223,7 +252,24 @@ class _Keeping:
         self.harvest.dropped[reason] += 1
 
 
+def is_untouched(item: StudyItem) -> bool:
+    """Say whether no member of staff has decided on an item or written in it.
+
+    What has a note was approved once: that it is to go, staff say.
+    """
+    return item.status == Status.PENDING and not item.is_edited and not item.note
+
+
 def names_of(item: StudyItem) -> list[str]:
     """Return what a term or concept is called, its main name first; nothing else has names."""
+    return written_names(item) + item.content.get(FOUND, [])
+
+
+def written_names(item: StudyItem) -> list[str]:
+    """The same without what jobs have found since staff have edited the item."""
     main = item.content.get("name")
     return [main, *item.content.get("aliases", [])] if main else []
+
+
+def _rank(item: StudyItem) -> tuple:
+    return (item.status != Status.APPROVED, is_untouched(item), -item.weight)

@@ -4,11 +4,11 @@ import re
 from enum import IntEnum
 
 from learning.artefacts.prose import prose
+from learning.artefacts.scripts import HAN
 from learning.llm.choosing import ANNOUNCES, POINTS_BACK
 from rag.definitions import defines
 
 LENGTHS, HAN_LENGTHS = range(40, 301), range(16, 161)
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 _FINISHED = re.compile(r"[.!。！][\"'”’)\]」』）*_]*$")
 _GOES_ON = re.compile(r"[.!?][\"'”’)*_]*\s+[A-Z(\[]|[。！？].", re.DOTALL)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from learning.artefacts.phrases import last_chinese_phrase
 from learning.artefacts.prose import BREAK
+from learning.artefacts.scripts import HAN
 from learning.artefacts.stop_words import CHINESE, COMMON_NOUNS, FUNCTION_WORDS, LABELS, SMALL_WORDS
 from learning.llm.choosing import BOLD
 
 LONGEST_LATIN, LONGEST_HAN = 5, 12  # words, characters
 
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 _NAME = re.compile(r"[^\W_](?:[^\W_]|[ \n'’.+#–-])*[^\W_+#]?[+#]*")
 _VERY_COMMON = frozenset(
@@ -49,7 +49,7 @@ def heading_names(title: str) -> Iterator[str]:
     """Yield what a passage's headings may be about: their phrases between small words."""
     for heading in title.split(" › "):
         for part in _PART_OF_HEADING.split(heading):
-            if _HAN.search(part):
+            if HAN.search(part):
                 phrases = [part.strip()]
             else:
                 phrases = _between_small_words(part)
@@ -76,7 +76,7 @@ def can_be_name(name: str) -> bool:
     words = [word.casefold() for word in name.split()]
     if not _NAME.fullmatch(name) or name.casefold() in LABELS or _REFERENCE.fullmatch(name):
         return False
-    if _HAN.search(name):
+    if HAN.search(name):
         return len(name) <= LONGEST_HAN and name not in CHINESE
     if not 0 < len(words) <= LONGEST_LATIN or not re.search(r"[^\W\d_]{2}|[A-Z]\d", name):
         return False

@@ -1,12 +1,10 @@
 """How often a term stands inside a longer one: "rate" in "learning rate", 梯度 in 梯度下降."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from learning.artefacts.phrases import phrase_key
-
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+from learning.artefacts.scripts import HAN
 
 
 class Nesting:
@@ -30,7 +28,7 @@ class Nesting:
 
 def _parts(spaced: str) -> Iterator[str]:
     """Yield the shorter runs of words, or of Chinese characters, inside a term."""
-    is_han = bool(_HAN.search(spaced))
+    is_han = bool(HAN.search(spaced))
     units = list(spaced) if is_han else spaced.split()
     for start in range(len(units)):
         for end in range(start + 1, len(units) + 1):

@@ -45,8 +45,8 @@ ALIKE = _("like another question")
 
 _LETTER = re.compile(r"\s*[(（]?[A-Fa-f][.)、：:）]\s*\S")
 _OF_OTHERS = re.compile(
-    r"\b(?:all|none|both|neither|any) of (?:the|these|those)\b|\b(?:both )?[A-D] and [A-D]\b"
-    r"|以上|都对|都不对|均正确|上述",
+    r"\b(?:all|none|both|neither|any) of (?:the|these|those)\b|^\s*(?:both )?[A-D] and [A-D]\W*$"
+    r"|^\s*以上|以上(?:都|皆|均|全|答案|选项|所有)|都对|都不对|均正确|上述",
     re.IGNORECASE,
 )
 

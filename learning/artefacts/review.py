@@ -26,6 +26,7 @@ from django.utils.translation import gettext as _
 from learning.artefacts.base import name_key
 from learning.artefacts.items import RELATIONS, ItemError, check, plain
 from learning.artefacts.keeping import names_of
+from learning.artefacts.standing import PASSAGE_GONE
 from learning.models import Course, ItemPassage, StudyItem
 
 Kind = StudyItem.Kind
@@ -87,7 +88,9 @@ def version(item: StudyItem) -> str:
     """Return what is another when anybody has decided on an item, or a job has changed it."""
     passages = item.passages.order_by("pk").values_list("chapter", "quote", "form", "definition")
     ends = [str(end) for end in (item.source, item.target) if end is not None]
-    seen = [item.status, item.note, item.content, ends, list(passages)]
+    # Where a graph draws it is nothing that anybody decides on.
+    content = {key: value for key, value in item.content.items() if key not in ("x", "y")}
+    seen = [item.status, item.note, content, ends, list(passages)]
     digest = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
     return f"{_time(item.reviewed_at)}~{digest[:24]}"
 
@@ -140,6 +143,7 @@ def approve_at_once(queue: Queue, *, seen: str, by) -> tuple[int, Decision]:
 @transaction.atomic
 def decide_many(items: QuerySet[StudyItem], status: str, *, by) -> int:
     """Approve or reject many at once; what nothing bears out is not approved. Return how many."""
+    _lock_courses(items)
     if status == Status.APPROVED:
         items = items.filter(pk__in=ItemPassage.objects.values("item"))
     return _decide_many(items, status, by, timezone.now())
@@ -153,13 +157,17 @@ def undo(decision: Decision, *, by) -> list[StudyItem]:
         "reviewed_at": parse_datetime(decision.before["reviewed_at"] or ""),
     }
     at = parse_datetime(decision.at)
-    pks = list(
-        StudyItem.objects.filter(reviewed_by=by, reviewed_at=at).values_list("pk", flat=True)
-    )
+    decided = StudyItem.objects.filter(reviewed_by=by, reviewed_at=at)
+    _lock_courses(decided)
+    pks = list(decided.values_list("pk", flat=True))
     if not pks:
         raise Overtaken(_("It was decided on again meanwhile, or is gone: nothing to undo."))
-    StudyItem.objects.filter(pk__in=pks).update(**before)
-    return list(StudyItem.objects.filter(pk__in=pks))
+    items = StudyItem.objects.filter(pk__in=pks)
+    items.update(**before)
+    # Its passage may have gone while it was rejected.
+    bare = items.filter(status=Status.APPROVED, passages=None)
+    bare.update(status=Status.PENDING, note=PASSAGE_GONE)
+    return list(items)
 
 
 def fingerprint(pks: Sequence[int]) -> str:
@@ -183,9 +191,14 @@ def in_words(item: StudyItem) -> str:
     return str(item)
 
 
+def _lock_courses(items: QuerySet[StudyItem]) -> None:
+    """A job that saves what it found has locked the course: first its chapter, then we."""
+    courses = items.order_by().values("course")
+    list(Course.objects.select_for_update().filter(pk__in=courses).order_by("pk"))
+
+
 def _locked(item_id: int, seen: str) -> StudyItem:
-    # A job that saves what it found has locked the course: first its chapter, then we.
-    list(Course.objects.select_for_update().filter(items=item_id))
+    _lock_courses(StudyItem.objects.filter(pk=item_id))
     items = StudyItem.objects.select_for_update(of=("self",))
     item = items.select_related("source", "target").filter(pk=item_id).first()
     if item is None:

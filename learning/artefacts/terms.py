@@ -6,7 +6,6 @@ by several names (`aliases`). They are weighed by TF-IDF over the chapters. No m
 
 import dataclasses
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -18,6 +17,7 @@ from learning.artefacts.marks import bold_names, can_be_name, defined_names, hea
 from learning.artefacts.nesting import Nesting
 from learning.artefacts.passages import CourseText
 from learning.artefacts.phrases import Phrases, last_chinese_phrase, phrase_key
+from learning.artefacts.scripts import HAN
 
 # How much more a term weighs in a chapter that marks it so, or that another chapter marks.
 BOLD_HERE, BOLD_ELSEWHERE, HEADING_HERE, HEADING_ELSEWHERE = 3.0, 1.7, 1.5, 1.15
@@ -26,8 +26,6 @@ PER_WORD = 0.25
 PLAIN_WORD = 0.5  # a single word that nothing marks
 LEAST_SMALL = 0.15  # share of a word's places that have no capital; less are an oversight
 LEAST_ALONE = 0.35  # share of a term's places that are not inside longer terms
-
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +178,7 @@ class CourseTerms:
 
     def _is_better_name(self, one: _Candidate) -> tuple:
         name = one.names[0]
-        is_own_script = bool(_HAN.search(name)) == self._is_chinese
+        is_own_script = bool(HAN.search(name)) == self._is_chinese
         return (is_acronym(name), not is_own_script, not one.bold, -one.total, name)
 
     def _count(self, one: _Candidate) -> None:
@@ -225,7 +223,7 @@ class CourseTerms:
 
 def _length(name: str) -> float:
     """Return the length of a name in words; two Chinese characters are about one."""
-    return max(1.0, len(name) / 2) if _HAN.search(name) else len(name.split())
+    return max(1.0, len(name) / 2) if HAN.search(name) else len(name.split())
 
 
 def _uncapitalised(name: str, phrases: Phrases) -> str:

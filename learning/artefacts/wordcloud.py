@@ -5,7 +5,6 @@ it finds them; without one, those that `terms` counts.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,10 +12,9 @@ from django.utils.translation import gettext_noop as _
 
 from learning.artefacts.asking import Asker, Item, batches, numbered
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind, Maker, name_key
-from learning.artefacts.items import LONGEST_NAME
+from learning.artefacts.items import can_be_term
 from learning.artefacts.keeping import names_of
 from learning.artefacts.passages import ChapterText, CourseText, Passage
-from learning.artefacts.stop_words import CHINESE, SMALL_WORDS
 from learning.artefacts.terms import CourseTerms
 from learning.fences import on_one_line
 from learning.models import StudyArtefact, StudyItem
@@ -109,7 +107,7 @@ class WordCloud(Maker):
     ) -> Draft | str:
         """Return the draft that a model's term makes, or in words why it makes none."""
         name = " ".join(term.name.split())
-        if not _is_name(name):
+        if not can_be_term(name):
             return NO_TERM
         if not LEAST_IMPORTANT <= term.importance <= MOST_IMPORTANT:
             return NOT_WEIGHED
@@ -133,9 +131,3 @@ def _draft(names: tuple[str, ...], evidence: Sequence[Evidence], weight: float) 
 
 def _weight(draft: Draft | None) -> float:
     return sum(each.weight for each in draft.evidence) if draft else 0.0
-
-
-def _is_name(name: str) -> bool:
-    if not name or len(name) > LONGEST_NAME or name.casefold() in SMALL_WORDS or name in CHINESE:
-        return False
-    return bool(re.search(r"[^\W\d_]{2}|[\u3400-\u9fff]|[^\W\d_][\d+#]", name))

@@ -22,6 +22,13 @@ def visible_chapter(request, course: Course, slug: str) -> Chapter:
     return chapter
 
 
+def review_url(request) -> str:
+    """Return where this person can review what was made of courses; "" for who may not."""
+    if request.user.is_staff and request.user.has_perm("learning.view_studyitem"):
+        return reverse("admin:learning_studyitem_review")
+    return ""
+
+
 def login_first(course_slug: str) -> HttpResponse:
     """Send a visitor who pressed a button of a course to log in, and from there to its page.
 

@@ -6,11 +6,11 @@ from django.shortcuts import render
 from learning.graph_drawing import draw
 from learning.graphs import Concept, shown_graph
 from learning.models import Course, ItemPassage, StudyItem
-from learning.views.access import turned_away, visible_chapter, visible_course
+from learning.views.access import review_url, turned_away, visible_chapter, visible_course
 from learning.views.item_panel import ItemPanel, item_panel
 
 MOST_DRAWN = 60  # that can be read at a glance
-MOST_DRAWN_AT_ALL = 300
+MOST_DRAWN_AT_ALL = 150  # more nobody can tell apart
 
 
 def graph(request, course_slug):
@@ -41,7 +41,10 @@ def graph(request, course_slug):
             .defer("text"),
             "graph": shown,
             "drawing": draw(drawn, in_picture),
-            "can_draw_more": len(drawn) < min(len(shown.concepts), MOST_DRAWN_AT_ALL),
+            # Next to a picture of some, these in words; all of them where all are asked for.
+            "in_words": shown.concepts if "all" in request.GET else drawn,
+            "can_show_more": "all" not in request.GET and len(drawn) < len(shown.concepts),
+            "review_url": review_url(request),
             "chosen": chosen,
             "panel": _panel(chosen, course, request.user) if chosen else None,
         },

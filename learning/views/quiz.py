@@ -5,7 +5,6 @@ import uuid
 from django.contrib import messages as notices
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_http_methods, require_POST
@@ -15,7 +14,13 @@ from learning.artefacts.items import MULTIPLE, SHORT, TRUE_FALSE
 from learning.models import Course, QuizAnswer, QuizAttempt
 from learning.quiz_marks import LONGEST_ANSWER, has_typo, mark
 from learning.rendering import render_quote
-from learning.views.access import login_first, turned_away, visible_chapter, visible_course
+from learning.views.access import (
+    login_first,
+    review_url,
+    turned_away,
+    visible_chapter,
+    visible_course,
+)
 from learning.views.quiz_text import shown, shown_in_line
 
 PAST_SHOWN, MISTAKES_SHOWN = 10, 8
@@ -44,13 +49,9 @@ def quiz(request, course_slug):
             ],
             "mistake_count": len(mistakes),
             "attempts": quizzes.past_attempts(request.user, course)[:PAST_SHOWN],
-            "review_url": reverse("admin:learning_studyitem_review") if _reviews(request) else "",
+            "review_url": review_url(request),
         },
     )
-
-
-def _reviews(request) -> bool:
-    return request.user.is_staff and request.user.has_perm("learning.view_studyitem")
 
 
 @require_POST
@@ -116,6 +117,9 @@ def _answered(request, attempt_row: QuizAttempt):
         return redirect(f"{here}#quiz-question")
     if asked.answered_at is None:
         given = _given(request.POST, asked.asked)
+        if request.POST.get("wording") not in (None, quizzes.wording(asked.asked)):
+            notices.info(request, _("This question was corrected meanwhile. Here it is anew."))
+            return redirect(f"{here}#quiz-question")
         if given is None:
             notices.info(request, _("Choose or write an answer first."))
             return redirect(f"{here}#quiz-question")
@@ -128,7 +132,8 @@ def _given(posted, asked: dict) -> list[int] | str | None:
     if "pass" in posted:
         return "" if asked["type"] == SHORT else []
     if asked["type"] == SHORT:
-        return posted.get("answer", "").strip()[:LONGEST_ANSWER] or None
+        words = posted.get("answer", "").replace("\0", "")  # which no database takes
+        return words.strip()[:LONGEST_ANSWER] or None
     count = 2 if asked["type"] == TRUE_FALSE else len(asked["options"])
     places = {str(place): place for place in range(count)}
     picked = posted.getlist("answer")
@@ -144,6 +149,7 @@ def _to_answer(read: quizzes.Attempt, row: QuizAnswer) -> dict:
     return {
         "row": row,
         "number": read.answers.index(row) + 1,
+        "wording": quizzes.wording(row.asked),
         "text": shown(row.asked["text"]),
         "options": [
             {"place": place, "html": html} for place, html in enumerate(_options(row.asked))

@@ -30,7 +30,12 @@ def quiz_results(request, course_id):
                 "answers": each.answers,
                 "share": _percent(each.share),
                 "given": [
-                    (shown_in_line(one.words), one.count, one.is_right) for one in each.given
+                    (
+                        one.words if one.is_typed else shown_in_line(one.words),
+                        one.count,
+                        one.is_right,
+                    )
+                    for one in each.given
                 ],
             }
             for each in found.hardest

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from django.http import Http404
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
 
 from learning.graphs import shown_names
 from learning.models import Course, ItemPassage, StudyItem
-from learning.views.access import turned_away, visible_chapter, visible_course
+from learning.views.access import review_url, turned_away, visible_chapter, visible_course
 from learning.views.item_panel import item_panel
 
 MOST_WORDS = 60
@@ -50,7 +49,7 @@ def words(request, course_slug):
             "words": _cloud(items.values(), passages, chapter),
             "chosen": chosen,
             "panel": item_panel(chosen, passages[chosen.pk], course) if chosen else None,
-            "review_url": _review_url(request.user),
+            "review_url": review_url(request),
         },
     )
 
@@ -100,12 +99,3 @@ def _give_sizes(words: Sequence[Word]) -> None:
         by_weight = (math.sqrt(word.weight) - least) / ((most - least) or 1.0)
         by_rank = 1 - rank / len(words)
         word.size = 1 + round((SIZES - 1) * (by_weight + by_rank**2) / 2)
-
-
-def _review_url(user) -> str:
-    if not user.is_staff:
-        return ""
-    try:
-        return reverse("admin:learning_studyitem_review")
-    except NoReverseMatch:
-        return ""

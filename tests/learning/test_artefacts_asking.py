@@ -69,8 +69,20 @@ async def test_json_in_a_fence_is_json(asker, chat_model):
         "red",
         None,
         ["red", 3],
+        {"name": "r\0ed", "shade": 3},
+        {"name": "\ud83d", "shade": 3},
     ],
-    ids=["a key less", "a key more", "another type", "another key", "a word", "null", "a list"],
+    ids=[
+        "a key less",
+        "a key more",
+        "another type",
+        "another key",
+        "a word",
+        "null",
+        "a list",
+        "a NUL",
+        "half a character",
+    ],
 )
 async def test_an_item_in_another_form_is_dropped_and_counted(asker, chat_model, item, traces):
     chat_model.answers(colours(item, BLUE))

@@ -10,9 +10,11 @@ from django_tasks_db.models import DBTaskResult
 
 from learning.artefacts import jobs
 from learning.artefacts.generating import generate
+from learning.artefacts.standing import PASSAGE_GONE
 from learning.importing import import_course
 from learning.models import Chapter, Course, ItemPassage, StudyArtefact, StudyItem
 from tests.learning.makers import FIRST_WORDS
+from tests.learning.study import term
 
 Kind, Status = StudyArtefact.Kind, StudyArtefact.Status
 CLOUD = Kind.WORDCLOUD
@@ -194,6 +196,31 @@ def test_what_nobody_had_approved_goes_with_its_chapter(made):
     chapter("roots").delete()
 
     assert names() == {"Plants"}
+
+
+def test_what_staff_have_edited_waits_with_a_note_when_its_passage_goes(made):
+    StudyItem.objects.update(status=StudyItem.Status.PENDING, is_edited=True)
+
+    chapter("roots").delete()
+
+    assert {item.note for item in StudyItem.objects.filter(passages=None)} == {PASSAGE_GONE}
+
+
+def test_a_passage_that_comes_to_where_another_stood_is_followed(course):
+    roots = chapter("roots")
+    roots.text = "aaa bbb ccc"
+    roots.save()
+    word = term(course, "aaa", status=StudyItem.Status.APPROVED)
+    word.passages.all().delete()
+    for start, words in ((0, "aaa"), (4, "bbb")):
+        place = {"start": start, "end": start + 3, "quote": words, "form": words}
+        ItemPassage.objects.create(item=word, chapter=roots, title="Roots", **place)
+
+    roots.text = "xxx aaa bbb ccc"
+    roots.save()
+
+    places = word.passages.order_by("start").values_list("start", "quote")
+    assert list(places) == [(4, "aaa"), (8, "bbb")]
 
 
 def test_a_chapter_that_moves_to_another_course_leaves_its_items_behind(made):

@@ -172,7 +172,7 @@ def test_what_staff_have_rejected_is_not_proposed_again():
 
     generated(course)
 
-    assert concepts()["glucose"].passages.count() == 0
+    assert concepts()["glucose"].status == "rejected"
     assert not any({"glucose", "Glucose"} & set(ends) for ends in relations())
 
 
@@ -208,12 +208,31 @@ async def test_a_model_s_relations_lead_between_its_concepts(chat_model):
     assert asked.startswith("Concepts: chlorophyll; pigment\n\n[1] ")
 
 
+async def test_other_names_are_taken_only_if_the_course_uses_them(chat_model):
+    chapter, course = await sync_to_async(read_light)()
+    answers(chat_model, concept("glucose", 3, "a", "grape sugar", "Sugar"))
+
+    harvest = await read(chapter, course)
+
+    assert harvest.drafts[0].names == ("glucose", "Sugar")
+
+
 BAD_CONCEPTS = {
     "it names a passage that is not there": concept("glucose", 9),
     "its passage does not hold its name": concept("chlorophyll", 3),
     "not a usable name or definition": concept("", 1),
     "not in the asked form": {"name": "glucose", "passage": 3},
 }
+
+
+@pytest.mark.parametrize("name, alias", [("the", "glucose"), ("flux capacitor", "glucose")])
+async def test_a_concept_whose_own_name_does_not_stand_there_is_dropped(chat_model, name, alias):
+    chapter, course = await sync_to_async(read_light)()
+    answers(chat_model, concept(name, 3, alias))
+
+    harvest = await read(chapter, course)
+
+    assert (harvest.drafts, harvest.dropped.total()) == ([], 1)
 
 
 @pytest.mark.parametrize("reason", BAD_CONCEPTS)

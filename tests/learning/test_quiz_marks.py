@@ -46,6 +46,33 @@ def test_case_punctuation_width_and_script_do_not_count(given, accepted):
 @pytest.mark.parametrize(
     ("given", "accepted"),
     [
+        ("5", "-5"),
+        ("f", "f'"),
+        ("C", "C#"),
+        ("n", "n!"),
+        ("105", "10⁵"),
+        ("12", "1/2"),
+        ("(a, b)", "[a, b]"),
+        ("the limit is 5", "the limit is -5"),
+        ("314 metres", "3.14 metres"),
+    ],
+)
+def test_a_sign_that_means_something_counts(given, accepted):
+    assert mark(short(accepted), given) == 0
+    assert mark(short(accepted), accepted) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "accepted"),
+    [("−5", "-5"), ("5.", "5"), ("[0,1]", "[0, 1]"), ("10^5", "10⁵"), ("f’", "f'"), ("No!", "no!")],
+)
+def test_a_sign_may_be_written_in_another_way(given, accepted):
+    assert mark(short(accepted), given) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "accepted"),
+    [
         ("derivativ", "derivative"),
         ("derivatives", "derivative"),
         ("derivetive", "derivative"),

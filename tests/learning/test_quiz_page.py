@@ -406,6 +406,29 @@ def test_two_blanks_of_a_chinese_sentence_are_no_bold_type():
     assert "<strong>" not in shown("____是一种方法，____，很好。")
 
 
+def test_a_correction_reaches_who_has_not_answered_yet(as_alice, asked):
+    attempt = begin(as_alice)
+    seen = re.search(r'name="wording" value="(\w+)"', as_alice.get(attempt.get_absolute_url()).text)
+    corrected = {**SINGLE, "text": "Where do roots grow?", "right": [2]}
+    StudyItem.objects.filter(pk=asked.pk).update(content=corrected)
+
+    to = give(as_alice, attempt, 1, 0, wording=seen[1])
+    page = as_alice.get(to.url).text
+    assert "This question was corrected meanwhile" in page and "Where do roots grow?" in page
+    give(as_alice, attempt, 1, 2)
+
+    row = attempt.answers.get()
+    assert (row.mark, row.asked) == (1, corrected)
+
+
+def test_an_answer_with_a_sign_that_no_database_takes_is_an_answer(as_alice, about_roots):
+    attempt = begin(as_alice)
+
+    give(as_alice, attempt, 1, "wa\0ter")
+
+    assert attempt.answers.get().given == "water"
+
+
 # --- The teacher ----------------------------------------------------------------------------------
 
 
@@ -477,6 +500,15 @@ def test_the_results_page_names_no_student(client, answered):
 
     assert "Answers: 4, by 2 students; 25 % of all marks." in page and "In the roots" in page
     assert "alice" not in page and "bob" not in page
+
+
+def test_what_a_student_has_written_is_no_link_for_staff(client, as_alice, course, about_roots):
+    give(as_alice, begin(as_alice), 1, "[Answer key](https://evil.example/login)")
+
+    page = results_page(client, course, "view_course", "view_quizattempt").text
+
+    assert "[Answer key](https://evil.example/login)" in page
+    assert 'href="https://evil' not in page
 
 
 def test_staff_are_asked_about_a_chapter_that_is_not_published_yet(client, staff, course, asked):

@@ -6,7 +6,9 @@ import pytest
 
 from learning.artefacts import review
 from learning.artefacts.items import ItemError
+from learning.artefacts.knowledge_graph import KnowledgeGraph
 from learning.artefacts.review import NotBorne, Overtaken, Queue
+from learning.artefacts.standing import PASSAGE_GONE
 from learning.models import StudyItem
 from learning.views.review import address
 from tests.learning.study import SHORT, SINGLE, concept, item, question, reviewer, stand, term
@@ -114,6 +116,32 @@ def test_undo_puts_back_the_words_of_an_edit(course, teacher):
     review.undo(decision, by=teacher)
 
     assert StudyItem.objects.values().get() == before
+
+
+def test_undo_approves_nothing_whose_passage_has_gone_meanwhile(course, teacher):
+    asked = question(course)
+    approve(asked, teacher)
+    asked.refresh_from_db()
+    seen = review.version(asked)
+    rejection = review.decide(asked.pk, Status.REJECTED, seen=seen, by=teacher)
+    chapter = asked.passages.get().chapter
+    chapter.text = "Another text."
+    chapter.save()
+
+    [asked] = review.undo(rejection, by=teacher)
+
+    assert (asked.status, asked.note) == (Status.PENDING, PASSAGE_GONE)
+
+
+def test_a_graph_that_is_drawn_anew_overtakes_nobody(course, teacher):
+    light = concept(course, "light")
+    concept(course, "soil")
+    seen = review.version(light)
+    KnowledgeGraph().settle(course.pk)
+    light.refresh_from_db()
+    assert light.content["x"] != 0.25
+
+    approve(light, teacher, seen=seen)
 
 
 def test_what_another_has_decided_since_is_not_undone(course, teacher):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from learning.artefacts import heart, jobs
-from learning.artefacts.generating import NOTHING_USABLE, generate
+from learning.artefacts.generating import NOTHING_USABLE, SOME_UNUSABLE, generate
 from learning.models import Chapter, StudyArtefact, StudyItem
 from learning.tasks import generate_artefact
 from tests.faults.site import eventually
@@ -73,6 +73,14 @@ def begun(job) -> threading.Thread:
 
 def now(job) -> StudyArtefact:
     return StudyArtefact.objects.get(pk=job.pk)
+
+
+def running(course, **options) -> StudyArtefact:
+    """A job that some worker has begun with."""
+    job = request(course, **options)
+    beat = {"started_at": timezone.now(), "alive_at": timezone.now(), "attempts": 1}
+    StudyArtefact.objects.filter(pk=job.pk).update(status=Status.RUNNING, **beat)
+    return now(job)
 
 
 def names(course) -> list[str]:
@@ -333,7 +341,36 @@ def test_what_waits_already_is_not_queued_again(course):
     request(course)
 
     assert not jobs.retry(now(job))
-    assert now(job).message_shown == "Another job of the same kind was queued meanwhile."
+    assert now(job).status == Status.CANCELLED
+
+
+def test_a_refused_retry_leaves_the_reason_of_the_failure(course, chat_model):
+    chat_model.fails(401)
+    job = request(course)
+    generate(job.pk)
+    request(course)
+
+    assert not jobs.retry(now(job))
+    assert now(job).message_shown == "The model could not be asked."
+
+
+def test_a_chapter_whose_answers_were_useless_keeps_what_waits_and_is_tried_again(
+    course, chat_model
+):
+    for answer in (word("Plants"), word("root"), word("light"), *["I would rather talk."] * 2):
+        chat_model.answers(answer)
+    generate(request(course).pk)
+    job = request(course)
+
+    assert generate(job.pk) == "failed"
+
+    assert names(course) == ["light", "root"]
+    assert now(job).message == SOME_UNUSABLE
+    assert now(job).counts["dropped"] == {"prose instead of JSON": 2}
+    chat_model.answers(word("soil"))
+    jobs.retry(now(job))
+    assert generate(job.pk) == "ready"
+    assert names(course) == ["light", "soil"]
 
 
 # --- cancelled --------------------------------------------------------------------------------
@@ -443,6 +480,24 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back_at_once(course, chat_mo
     chat_model.answers(word("root"))
     assert generate(job.pk) == "ready"
     assert len(chat_model.requests) == 3  # the first chapter was not asked for again
+
+
+def test_a_job_that_was_to_be_cancelled_is_not_given_back(course):
+    job = running(course)
+    jobs.cancel(job)
+
+    assert not jobs.give_back(job)
+    assert now(job).status == Status.CANCELLED
+
+
+def test_what_waits_takes_over_all_that_a_job_given_back_was_to_do(course):
+    whole = running(course)
+    changed = request(course, only_changed=True)
+
+    assert not jobs.give_back(whole)
+
+    assert (now(whole).status, now(whole).message) == (Status.CANCELLED, jobs.REPLACED)
+    assert not now(changed).only_changed
 
 
 def test_a_job_given_back_is_not_confused_with_its_next_attempt(course):

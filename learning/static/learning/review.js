@@ -22,6 +22,8 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   // "A" is Shift and a. With the caps lock on, it is a all the same.
+  const scrolls = event.key.startsWith("Arrow") && event.target.closest?.("[tabindex='0']");
+  if (scrolls) return; // wide code and tables
   const letter = event.key.length === 1 && (event.shiftKey ? event.key.toUpperCase() : event.key.toLowerCase());
   const found = offered(letter || event.key);
   if (!found || isLeaving) return;
