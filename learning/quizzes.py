@@ -166,6 +166,16 @@ def wording(asked: dict[str, Any]) -> str:
     return salted_hmac("quiz", json.dumps(asked, sort_keys=True)).hexdigest()[:16]
 
 
+def unfinished(user, course: Course) -> Attempt | None:
+    """Return the attempt that a student has begun last and not finished, if it still asks."""
+    mine = QuizAttempt.objects.filter(user=user, course=course).select_related("chapter")
+    row = mine.order_by("-started_at").first()
+    if row is None or row.finished_at is not None:
+        return None
+    attempt = read(row)
+    return attempt if attempt.given and attempt.next else None
+
+
 def past_attempts(user, course: Course) -> QuerySet[QuizAttempt]:
     """Return a student's attempts with an answer, newest first: `answered`, `marks`."""
     mine = QuizAttempt.objects.filter(user=user, course=course).annotate(

@@ -33,7 +33,7 @@ from learning.llm.base import get_chat_model
 from learning.llm.errors import ChatModelError
 from learning.models import Chapter, Course, StudyArtefact, StudyItem
 from tracing import Status as TraceStatus
-from tracing import content, pseudonym, trace
+from tracing import content, pseudonym, span, trace
 from tracing.observations import Trace
 
 logger = logging.getLogger(__name__)
@@ -157,7 +157,10 @@ class _Run:
         with asyncio.Runner() as runner:
             for chapter in todo:
                 began = time.process_time()
-                self._go_through(chapter, maker, runner)
+                with span("chapter", input={"chapter": chapter.slug}) as step:
+                    before = self.dropped.copy()
+                    self._go_through(chapter, maker, runner)
+                    step.output = {"dropped": dict(self.dropped - before)}
                 if self.rests:
                     _tidy_up()
                     computed = time.process_time() - began

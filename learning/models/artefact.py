@@ -135,6 +135,10 @@ class StudyItemQuerySet(models.QuerySet):
             _is_shown(user),
         )
 
+    def kinds_shown_to(self, user) -> set[str]:
+        """The kinds of which a reader may be shown anything."""
+        return set(self.shown_to(user).order_by().values_list("kind", flat=True).distinct())
+
 
 def _is_shown(user, which: str = "") -> models.Q:
     """Say of an item, or of the one that a field names, that it is approved and stands open."""

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from learning.models import Chapter, Course
+from learning.models import Chapter, Course, StudyItem
 
 
 def visible_course(request, slug: str) -> Course:
@@ -22,11 +22,20 @@ def visible_chapter(request, course: Course, slug: str) -> Chapter:
     return chapter
 
 
-def review_url(request) -> str:
-    """Return where this person can review what was made of courses; "" for who may not."""
-    if request.user.is_staff and request.user.has_perm("learning.view_studyitem"):
-        return reverse("admin:learning_studyitem_review")
-    return ""
+def ways_to_make(request, course: Course, kind: str) -> dict[str, str]:
+    """Return where staff go on who find nothing of a kind of items: to the review, or to make it.
+
+    `review_url` where some wait, else `making_url`; what a person may not do is missing.
+    """
+    user = request.user
+    if not user.is_staff:
+        return {}
+    waiting = course.items.filter(kind=kind, status=StudyItem.Status.PENDING)
+    if user.has_perm("learning.view_studyitem") and waiting.exists():
+        return {"review_url": reverse("admin:learning_studyitem_review")}
+    if user.has_perm("learning.change_course"):
+        return {"making_url": reverse("admin:learning_course_change", args=[course.pk])}
+    return {}
 
 
 def login_first(course_slug: str) -> HttpResponse:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from learning.citations import where_now
-from learning.models import Course, Enrolment
+from learning.models import Course, Enrolment, StudyItem
 from learning.rendering import render_chapter
 from learning.views.access import login_first, turned_away, visible_chapter, visible_course
 from learning.views.conversations import chat_context, conversations_of
@@ -38,6 +38,9 @@ def course(request, course_slug):
             "course": course,
             "chapters": course.chapters.visible_to(request.user).defer("text"),
             "is_reader": is_reader,
+            "study": StudyItem.objects.filter(course=course).kinds_shown_to(request.user)
+            if is_reader
+            else (),
             "now": timezone.now(),
             "conversations": conversations_of(request.user, course)[:20] if is_reader else (),
         },
@@ -86,6 +89,9 @@ def chapter(request, course_slug, chapter_slug):
             "next": siblings[place + 1] if place + 1 < len(siblings) else None,
             "text": rendered.html(stands_at),
             "has_lost_passage": cited is not None and stands_at is None,
+            "study": StudyItem.objects.filter(passages__chapter=chapter).kinds_shown_to(
+                request.user
+            ),
             "contents": [heading for heading in rendered.contents if heading.level in (2, 3)],
             **chat_context(
                 request, course, _conversation_beside(request, course, chapter), chapter

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from learning.graph_drawing import draw
 from learning.graphs import Concept, shown_graph
 from learning.models import Course, ItemPassage, StudyItem
-from learning.views.access import review_url, turned_away, visible_chapter, visible_course
+from learning.views.access import turned_away, visible_chapter, visible_course, ways_to_make
 from learning.views.item_panel import ItemPanel, item_panel
 
 MOST_DRAWN = 60  # that can be read at a glance
@@ -44,7 +44,7 @@ def graph(request, course_slug):
             # Next to a picture of some, these in words; all of them where all are asked for.
             "in_words": shown.concepts if "all" in request.GET else drawn,
             "can_show_more": "all" not in request.GET and len(drawn) < len(shown.concepts),
-            "review_url": review_url(request),
+            **ways_to_make(request, course, StudyItem.Kind.CONCEPT),
             "chosen": chosen,
             "panel": _panel(chosen, course, request.user) if chosen else None,
         },

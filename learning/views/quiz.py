@@ -11,15 +11,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from learning import quizzes
 from learning.artefacts.items import MULTIPLE, SHORT, TRUE_FALSE
-from learning.models import Course, QuizAnswer, QuizAttempt
+from learning.models import Course, QuizAnswer, QuizAttempt, StudyItem
 from learning.quiz_marks import LONGEST_ANSWER, has_typo, mark
 from learning.rendering import render_quote
 from learning.views.access import (
     login_first,
-    review_url,
     turned_away,
     visible_chapter,
     visible_course,
+    ways_to_make,
 )
 from learning.views.quiz_text import shown, shown_in_line
 
@@ -41,6 +41,7 @@ def quiz(request, course_slug):
         {
             "course": course,
             "chapters": chapters,
+            "unfinished": quizzes.unfinished(request.user, course),
             "question_count": quizzes.questions(course, request.user).count(),
             "weak_chapters": sorted(weak, key=lambda each: each.marks / each.answers),
             "mistakes": [
@@ -49,7 +50,7 @@ def quiz(request, course_slug):
             ],
             "mistake_count": len(mistakes),
             "attempts": quizzes.past_attempts(request.user, course)[:PAST_SHOWN],
-            "review_url": review_url(request),
+            **ways_to_make(request, course, StudyItem.Kind.QUESTION),
         },
     )
 
@@ -123,7 +124,9 @@ def _answered(request, attempt_row: QuizAttempt):
         if given is None:
             notices.info(request, _("Choose or write an answer first."))
             return redirect(f"{here}#quiz-question")
-        quizzes.answer(asked, given, mark(asked.asked, given))
+        if quizzes.answer(asked, given, mark(asked.asked, given)):
+            return redirect(f"{here}?question={asked.position}#result")
+    notices.info(request, _("You have answered this question before; that answer counts."))
     return redirect(f"{here}?question={asked.position}#result")
 
 
@@ -201,9 +204,17 @@ def _marked(request, course: Course, read: quizzes.Attempt, row: QuizAnswer) -> 
 
 def _for_the_tutor(course: Course, asked: dict) -> str:
     with override(course.language):
-        return _("Please explain this quiz question: “%(question)s”") % {
-            "question": asked["text"][:400]
+        return _("Please explain this quiz question: “%(question)s” The answer is: %(answer)s.") % {
+            "question": asked["text"][:400],
+            "answer": "; ".join(_right_ones(asked))[:200],
         }
+
+
+def _right_ones(asked: dict) -> list[str]:
+    if asked["type"] == SHORT:
+        return asked["accepted"][:1]
+    options = [_("True"), _("False")] if asked["type"] == TRUE_FALSE else asked["options"]
+    return [options[place] for place in asked["right"]]
 
 
 def _at_the_end(request, course: Course, read: quizzes.Attempt) -> dict:

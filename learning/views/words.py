@@ -1,7 +1,7 @@
 """The word cloud of a course, and the passages behind a word."""
 
 import math
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from django.shortcuts import render
 
 from learning.graphs import shown_names
 from learning.models import Course, ItemPassage, StudyItem
-from learning.views.access import review_url, turned_away, visible_chapter, visible_course
+from learning.views.access import turned_away, visible_chapter, visible_course, ways_to_make
 from learning.views.item_panel import item_panel
 
 MOST_WORDS = 60
@@ -39,6 +39,9 @@ def words(request, course_slug):
         chosen = next((item for item in items.values() if str(item.pk) == wanted), None)
         if chosen is None:
             raise Http404
+    found = _words(items.values(), passages, chapter)
+    shown = found if "all" in request.GET else found[:MOST_WORDS]
+    _give_sizes(shown)
     return render(
         request,
         "learning/words.html",
@@ -46,10 +49,11 @@ def words(request, course_slug):
             "course": course,
             "chapter": chapter,
             "chapters": _chapters_with_words(course, request.user, items, passages),
-            "words": _cloud(items.values(), passages, chapter),
+            "words": shown,
+            "word_count": len(found),
             "chosen": chosen,
             "panel": item_panel(chosen, passages[chosen.pk], course) if chosen else None,
-            "review_url": review_url(request),
+            **ways_to_make(request, course, StudyItem.Kind.TERM),
         },
     )
 
@@ -70,10 +74,10 @@ def _chapters_with_words(course, user, items, passages) -> list:
     return [chapter for chapter in chapters if chapter.pk in with_words]
 
 
-def _cloud(
+def _words(
     items: Iterable[StudyItem], passages: dict[int, list[ItemPassage]], chapter
 ) -> list[Word]:
-    """Return the weightiest words, the biggest in the middle; sizes by weight."""
+    """Return the words, the weightiest first."""
     found = []
     for item in items:
         here = [p for p in passages[item.pk] if chapter is None or p.chapter_id == chapter.pk]
@@ -81,13 +85,7 @@ def _cloud(
             # Named as everywhere, not as in this chapter alone.
             name = shown_names(item, passages[item.pk])[0]
             found.append(Word(item, name, sum(passage.weight for passage in here)))
-    found.sort(key=lambda word: (-word.weight, word.name))
-    del found[MOST_WORDS:]
-    _give_sizes(found)
-    row: deque[Word] = deque()
-    for number, word in enumerate(found):
-        (row.append if number % 2 else row.appendleft)(word)
-    return list(row)
+    return sorted(found, key=lambda word: (-word.weight, word.name))
 
 
 def _give_sizes(words: Sequence[Word]) -> None:

@@ -1,9 +1,11 @@
 """Workers that are killed, or told to end, in the middle of a study job; and their Redis too."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from tests.faults.site import eventually, rows
 from tests.faults.study_makers import GO_ON, GONE_THROUGH, WAITS_AT
 from tests.faults.web import Redis, redis_program
-from tests.servers.site import ROOT, _environment, prepare_site
+from tests.servers.site import ROOT, Server, _environment, prepare_site, running_server
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.faults.study_settings"}
 END_SECONDS = 3.0
@@ -214,3 +216,25 @@ def test_a_job_outlives_a_redis_that_forgets_its_queue(data, redis):
         assert ended(working) < END_SECONDS
 
     assert items(data) == 3
+
+
+def test_a_site_serves_on_while_its_worker_is_replaced(data):
+    let_go_on(data)
+    with running_server(data, "serve", **SETTINGS) as site:
+        os.kill(worker_of(site), signal.SIGKILL)
+        request(data)
+
+        eventually(lambda: is_ready(data))
+
+        assert urllib.request.urlopen(f"{site.url}/healthz").status == 200
+        assert "The worker ended by itself" in site.log.read_text()
+        assert site.end(signal.SIGINT) < END_SECONDS + 2
+        assert site.process.returncode == 0
+
+
+def worker_of(site: Server) -> int:
+    """The process that does the jobs of a site that `serve` runs."""
+    pid = site.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    [worker] = [c for c in children if "worker" in Path(f"/proc/{c}/cmdline").read_text()]
+    return int(worker)

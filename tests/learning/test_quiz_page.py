@@ -143,11 +143,47 @@ def test_the_start_page_lists_attempts_weak_chapters_and_what_to_read(as_alice, 
 
     page = as_alice.get(PAGE)
 
-    assert re.search(r"1 of 2\s*</span>", page.text)
+    assert re.search(r"1 of 2 right\s*</span>", page.text)
     assert [weak.chapter.slug for weak in page.context["weak_chapters"]] == ["photosynthesis"]
     [mistake] = page.context["mistakes"]
     assert mistake["passage"].url in page.text.replace("&amp;", "&")
     assert "In the chloroplasts" not in page.text
+
+
+def test_an_attempt_that_was_left_is_offered_first(as_alice, asked, about_roots):
+    attempt = begin(as_alice)
+    assert "Go on:" not in as_alice.get(PAGE).text
+    give(as_alice, attempt, 1, **{"pass": "1"})
+
+    assert "Go on: question 2 of 2" in as_alice.get(PAGE).text
+    give(as_alice, attempt, 2, **{"pass": "1"})
+    assert "Go on:" not in as_alice.get(PAGE).text
+
+
+@pytest.mark.parametrize("page", ["words", "graph", "quiz"])
+def test_staff_who_find_nothing_are_led_to_where_it_is_made_or_reviewed(
+    client, staff, course, page
+):
+    client.force_login(staff)
+    kinds = {"words": "term", "graph": "concept", "quiz": "question"}
+    making = reverse("admin:learning_course_change", args=[course.pk])
+    assert f'href="{making}"' in client.get(f"/courses/plants/{page}/").text
+
+    item(course, kinds[page], {"name": "soil", "text": "soil"}, "soil")
+
+    review = reverse("admin:learning_studyitem_review")
+    assert f'href="{review}"' in client.get(f"/courses/plants/{page}/").text
+
+
+def test_course_and_chapter_lead_to_what_there_is(as_alice, course, asked):
+    assert 'href="/courses/plants/quiz/"' in as_alice.get("/courses/plants/").text
+    chapter = "/courses/plants/chapters/photosynthesis/"
+    assert 'href="/courses/plants/quiz/#by-chapter"' in as_alice.get(chapter).text
+
+    StudyItem.objects.update(status=Status.PENDING)
+
+    assert "quiz/" not in as_alice.get("/courses/plants/").text
+    assert "quiz/" not in as_alice.get(chapter).text
 
 
 # --- One question after another -------------------------------------------------------------------
@@ -240,8 +276,9 @@ def test_answering_twice_changes_nothing(as_alice, asked):
     give(as_alice, attempt, 1, 1)
     first = QuizAnswer.objects.get()
 
-    give(as_alice, attempt, 1, 0)
+    page = as_alice.get(give(as_alice, attempt, 1, 0).url).text
 
+    assert "You have answered this question before; that answer counts." in page
     again = QuizAnswer.objects.get()
     assert (again.given, again.mark, again.answered_at) == ([1], 0.0, first.answered_at)
     assert not quizzes.answer(first, [0], 1.0)

@@ -247,8 +247,10 @@ def test_each_call_of_the_model_is_in_the_trace_with_its_usage(course, traces, c
 
     generate(job.pk)
 
-    calls = traces.last.observations
-    assert [call.name for call in calls] == ["llm_call", "llm_call"]
+    seen = traces.last.observations
+    assert [one.name for one in seen] == ["chapter", "llm_call"] * 2
+    assert [one.input for one in seen[::2]] == [{"chapter": "photosynthesis"}, {"chapter": "roots"}]
+    calls = seen[1::2]
     assert [call.usage.total for call in calls] == [
         asked.usage["total_tokens"] for asked in chat_model.requests
     ]
@@ -410,7 +412,7 @@ def test_cancelled_in_the_middle_of_an_answer_it_lets_go_of_the_provider(
     worker.join()
     assert now(job).status == Status.CANCELLED
     assert traces.last.status == TraceStatus.CANCELLED
-    [call] = traces.last.observations
+    _, call = traces.last.observations
     assert (call.status, call.output) == (TraceStatus.CANCELLED, '{"items": [')
     assert call.usage.is_estimate
 

@@ -18,11 +18,13 @@ from learning.models import User
 # worker.py) unless it is in the middle of a reindex, which goes on where it was at its next run.
 SERVER_SECONDS = 4.7
 WORKER_SECONDS = 3.2
+# Between two workers that end by themselves; students can read and ask meanwhile.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
-    help = "Serve the site, with a task worker beside it; Ctrl-C ends both."
+    help = "Serve the site with a task worker, replaced if it ends; Ctrl-C ends both."
 
     def add_arguments(self, parser):
         parser.add_argument("--host", default="127.0.0.1")
@@ -47,21 +49,37 @@ class Command(BaseCommand):
             ],
             [sys.executable, "manage.py", "worker"],
         ]
-        # Sessions of their own, so that Ctrl-C reaches this process alone and each child ends once.
-        children = [
-            subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603
-            for command in commands
-        ]
+        children = [_start(command) for command in commands]
         for name in SIGNALS:
             signal.signal(name, lambda *_: sys.exit(0))
         try:
             _wait_until_it_answers(children[0], host, port)
             self._say_where(host, port)
-            while all(child.poll() is None for child in children):
-                time.sleep(0.3)
-            raise CommandError("A process ended by itself; its last lines above say why.")
+            self._keep_a_worker(children, commands[1])
+            raise CommandError("The web server ended by itself; its last lines above say why.")
         finally:
             _end(children)
+
+    def _keep_a_worker(self, children: list[subprocess.Popen], command: list[str]) -> None:
+        """Start another worker in place of one that ends; return when the web server ends."""
+        server, _ = children
+        began, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+        while server.poll() is None:
+            time.sleep(0.3)
+            if children[1].poll() is None:
+                continue
+            if time.monotonic() - began > LONGEST_PAUSE_SECONDS:  # it did well until now
+                pause = FIRST_PAUSE_SECONDS
+            self.stderr.write(
+                self.style.WARNING(
+                    f"The worker ended by itself; its last lines above say why. "
+                    f"Another one starts in {pause:.0f} s."
+                )
+            )
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            began = time.monotonic()
+            children[1] = _start(command)
 
     def _say_where(self, host: str, port: int) -> None:
         lines = ["", f"Coursetrace runs at http://{host}:{port}", *self._who_may_log_in()]
@@ -83,6 +101,11 @@ class Command(BaseCommand):
                     f"  everybody knows the password of {user.username}: "
                     f"manage.py changepassword {user.username}"
                 )
+
+
+def _start(command: list[str]) -> subprocess.Popen:
+    """Start a process in a session of its own: Ctrl-C reaches us alone, and it ends once."""
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603
 
 
 def _require_free(host: str, port: int) -> None:
