@@ -81,6 +81,7 @@ def test_a_chapter_narrows_the_cloud(cloud, complaints):
 def test_the_cloud_fits_the_narrowest_phone_and_words_can_be_touched(cloud):
     cloud.set_viewport_size({"width": 360, "height": 640})
     cloud.locator(".cloud a").first.click()
+    cloud.wait_for_load_state()  # with its styles
 
     assert cloud.evaluate("document.documentElement.scrollWidth") == 360
     for word in cloud.locator(".cloud a").all():
