@@ -1,5 +1,7 @@
 """The admin of the jobs that make something of a course: looked at and steered, never written."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.contrib import admin, messages
@@ -16,6 +18,7 @@ from unfold.admin import ModelAdmin
 from learning.artefacts import jobs
 from learning.links import trace_links
 from learning.models import StudyArtefact, StudyItem
+from learning.study_panel import counted, ways_on
 
 Status = StudyArtefact.Status
 LONG_WAIT = timedelta(seconds=30)
@@ -33,6 +36,7 @@ class StudyArtefactAdmin(ModelAdmin):
         "created_at",
         "seconds",
         "made_and_left_out",
+        "goes_on",
         "trace",
     )
     list_filter = ("kind", "status", "course")
@@ -44,10 +48,11 @@ class StudyArtefactAdmin(ModelAdmin):
         "kind_shown",
         "course",
         "chapter",
-        "only_changed",
+        "made_anew",
         "requested_by",
         "state",
         "made",
+        "goes_on",
         "reasons",
         "error",
         "model",
@@ -91,7 +96,18 @@ class StudyArtefactAdmin(ModelAdmin):
 
     def changelist_view(self, request, extra_context=None):
         waits = is_nobody_working()
-        return super().changelist_view(request, {**(extra_context or {}), "waits_in_vain": waits})
+        extra = {**(extra_context or {}), "waits_in_vain": waits}
+        page = super().changelist_view(request, extra)
+        shown = getattr(page, "context_data", None) or {}
+        if "cl" in shown:
+            _count_items(request, shown["cl"].result_list)
+        return page
+
+    def get_object(self, request, object_id, from_field=None):
+        job = super().get_object(request, object_id, from_field)
+        if job is not None:
+            _count_items(request, [job])
+        return job
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         steers = {
@@ -106,16 +122,15 @@ class StudyArtefactAdmin(ModelAdmin):
             request,
             job_id,
             jobs.retry,
-            _("In the queue again."),
+            lambda job: _("In the queue again."),
             _("It cannot be tried again: it runs, is done, or another one like it waits."),
         )
 
     def cancel_view(self, request, job_id):
-        return self._steer(
-            request, job_id, jobs.cancel, _("It ends within seconds."), _("It is over already.")
-        )
+        return self._steer(request, job_id, jobs.cancel, _cancelled, _("It is over already."))
 
-    def _steer(self, request, job_id, does, done: str, not_done: str):
+    def _steer(self, request, job_id, does, done, not_done: str):
+        """Do it, and say `done(job)` of the job as it is then."""
         if not request.user.has_perm("learning.change_studyartefact"):
             raise PermissionDenied
         if request.method != "POST":
@@ -124,7 +139,7 @@ class StudyArtefactAdmin(ModelAdmin):
         if job is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(job_id))
         if does(job):
-            messages.success(request, done)
+            messages.success(request, done(job))
         else:
             messages.warning(request, not_done)
         here = reverse("admin:learning_studyartefact_change", args=[job_id])
@@ -137,6 +152,10 @@ class StudyArtefactAdmin(ModelAdmin):
     @admin.display(description=gettext_lazy("course, chapter"), ordering="course__title")
     def of(self, job):
         return f"{job.course} · {job.chapter}" if job.chapter_id else str(job.course)
+
+    @admin.display(description=gettext_lazy("made anew"))
+    def made_anew(self, job):
+        return _("chapters whose text has changed") if job.only_changed else _("all of it")
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def state(self, job):
@@ -171,6 +190,16 @@ class StudyArtefactAdmin(ModelAdmin):
         words = _("%(made)s; %(count)d left out") if left_out else "%(made)s"
         return _live(job, "both", words % {"made": _made(job), "count": left_out})
 
+    @admin.display(description=gettext_lazy("review"))
+    def goes_on(self, job):
+        ways = []
+        if job.status == Status.READY:
+            ways = ways_on(job.course, job.kind, job.items_counted, chapter=job.chapter)
+        links = format_html_join(
+            ", ", '<a href="{}">{}</a>', ((way.url, way.words) for way in ways)
+        )
+        return _live(job, "goes-on", links or "–")
+
     @admin.display(description=gettext_lazy("left out"))
     def reasons(self, job):
         rows = format_html_join("", "<li>{} × {}</li>", ((n, why) for why, n in job.dropped_shown))
@@ -190,6 +219,21 @@ def _made(job: StudyArtefact) -> str:
     kinds = dict(StudyItem.Kind.choices)
     made = job.counts.get("made", {}).items()
     return ", ".join(f"{count} × {kinds.get(kind, kind)}" for kind, count in made) or "–"
+
+
+def _cancelled(job: StudyArtefact) -> str:
+    is_over = StudyArtefact.objects.filter(pk=job.pk, status=Status.CANCELLED).exists()
+    return _("Cancelled.") if is_over else _("It ends within seconds.")
+
+
+def _count_items(request, jobs_shown: Iterable[StudyArtefact]) -> None:
+    """Tell each job what its course holds of each kind, for `goes_on`: one query for a page."""
+    counts = Counter()
+    if request.user.has_perm("learning.view_studyitem"):
+        courses = {job.course_id for job in jobs_shown if job.status == Status.READY}
+        counts = counted(course__in=courses)
+    for job in jobs_shown:
+        job.items_counted = counts
 
 
 def is_nobody_working() -> bool:

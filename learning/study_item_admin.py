@@ -72,7 +72,7 @@ class StudyItemAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("item"))
     def words(self, item):
-        return review.in_words(item)[:120]
+        return review.in_a_line(item, most=120)
 
     @admin.display(description=gettext_lazy("chapters"))
     def chapters(self, item):
@@ -81,7 +81,7 @@ class StudyItemAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("weight"), ordering="weight")
     def weight_shown(self, item):
-        return f"{item.weight:.2g}"
+        return f"{item.weight:.1f}"
 
     @admin.display(description=gettext_lazy("edited"), ordering="is_edited")
     def edited(self, item):

@@ -1,17 +1,29 @@
-"""Ask for a word cloud, a graph or a quiz on the admin's pages of courses and chapters."""
+"""Ask for a word cloud, a graph or a quiz on the admin's pages of courses and chapters.
+
+What a page says of what was made comes from two functions, which the list of jobs uses too:
+
+    counts = counted(course=course)           of each kind of item, how many wait, are approved
+    ways_on(course, Kind.QUIZ, counts)        links to the review, and to the students' page
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, Subquery
+from django.forms import Script
 from django.http import Http404, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from learning.artefacts import jobs
 from learning.artefacts.review import Queue
-from learning.models import Chapter, Course, StudyArtefact, StudyItem
+from learning.models import Chapter, Course, ItemPassage, StudyArtefact, StudyItem
 from learning.views.review import address
 
 JOB_LIST = "admin:learning_studyartefact_changelist"
@@ -20,6 +32,14 @@ ITEM_KINDS = {
     StudyArtefact.Kind.KNOWLEDGE_GRAPH: (StudyItem.Kind.CONCEPT, StudyItem.Kind.RELATION),
     StudyArtefact.Kind.QUIZ: (StudyItem.Kind.QUESTION,),
 }
+STUDENTS_PAGES = {
+    StudyArtefact.Kind.WORDCLOUD: "course_words",
+    StudyArtefact.Kind.KNOWLEDGE_GRAPH: "course_graph",
+    StudyArtefact.Kind.QUIZ: "course_quiz",
+}
+Status = StudyItem.Status
+# (course, kind of item, status) → how many
+Counts = Counter[tuple[int, str, str]]
 
 
 class MakesStudy:
@@ -30,6 +50,7 @@ class MakesStudy:
 
     class Media:
         css = {"all": ["learning/review.css"]}
+        js = [Script("learning/study_panel.js", type="module")]
 
     def get_urls(self):
         name = f"{self.opts.app_label}_{self.opts.model_name}_generate"
@@ -76,21 +97,24 @@ class MakesStudy:
         return self._generate(request, queryset, StudyArtefact.Kind.QUIZ)
 
     def _generate(self, request, of, kind, **options) -> HttpResponseRedirect:
-        made = []
+        made, bare = [], []
         for about in of:
             course, chapter = (about.course, about) if isinstance(about, Chapter) else (about, None)
-            made.append(jobs.request(course, kind, chapter=chapter, by=request.user, **options))
-        if len(made) == 1:
-            words = _("In the queue: %(job)s.") % {"job": made[0]}
-        else:
-            words = ngettext(
-                "%d job is in the queue.", "%d jobs are in the queue.", len(made)
-            ) % len(made)
-        messages.success(request, words)
-        if not request.user.has_perm("learning.view_studyartefact"):
-            return HttpResponseRedirect(
-                reverse(f"admin:learning_{self.opts.model_name}_changelist")
-            )
+            if _has_text(about):
+                made.append(jobs.request(course, kind, chapter=chapter, by=request.user, **options))
+            else:
+                bare.append(about)
+        if bare:
+            titles = ", ".join(_("“%(title)s”") % {"title": about} for about in bare)
+            words = _("%(titles)s: there is no text yet, so nothing can be made of it.")
+            messages.error(request, words % {"titles": titles})
+        if made:
+            messages.success(request, _queued(made))
+        mine = f"admin:learning_{self.opts.model_name}"
+        if not made and len(bare) == 1:
+            return HttpResponseRedirect(reverse(f"{mine}_change", args=[bare[0].pk]))
+        if not made or not request.user.has_perm("learning.view_studyartefact"):
+            return HttpResponseRedirect(reverse(f"{mine}_changelist"))
         return HttpResponseRedirect(reverse(JOB_LIST))
 
 
@@ -115,31 +139,95 @@ class CountsWaiting:
         return format_html('<a href="{}">{}</a>', address(Queue(course.pk)), course._waiting)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A link to what was made: `words` say what it is and how many."""
+
+    words: str
+    url: str
+
+
+def counted(**of) -> Counts:
+    """Count the items of these courses, or of a chapter: those that stand on it."""
+    rows = StudyItem.objects.filter(**of).order_by().values_list("course", "kind", "status")
+    return Counter({tuple(row): count for *row, count in rows.annotate(Count("pk"))})
+
+
+def ways_on(
+    course: Course, kind: str, counts: Counts, *, chapter: Chapter | None = None
+) -> list[Way]:
+    """Return where staff go on once a job of this kind is done.
+
+    To the review, as long as anything waits there; then to where students see it.
+    """
+    return _reviews(course, kind, counts) or _approved(course, kind, counts, chapter)
+
+
+def _reviews(course: Course, kind: str, counts: Counts) -> list[Way]:
+    words = _("review %(count)s (%(name)s)")
+    return [
+        Way(words % {"count": count, "name": name}, address(Queue(course.pk, item_kind)))
+        for item_kind, name, count in _by_kind(course, kind, counts, Status.PENDING)
+    ]
+
+
+def _waiting(course: Course, kind: str, counts: Counts, chapter: Chapter) -> list[Way]:
+    """The same for what stands on one chapter: the review goes through the whole course."""
+    words = _("%(count)s waiting (%(name)s)")
+    standing = ItemPassage.objects.filter(chapter=chapter).values("item")
+    ways = []
+    for item_kind, name, count in _by_kind(course, kind, counts, Status.PENDING):
+        queue = Queue(course.pk, item_kind)
+        first = queue.items().filter(pk__in=standing).first()
+        url = address(queue, first and first.pk)
+        ways.append(Way(words % {"count": count, "name": name}, url))
+    return ways
+
+
+def _approved(course: Course, kind: str, counts: Counts, chapter: Chapter | None) -> list[Way]:
+    page = reverse(STUDENTS_PAGES[kind], args=[course.slug])
+    if chapter is not None and kind != StudyArtefact.Kind.QUIZ:
+        page = f"{page}?{urlencode({'chapter': chapter.slug})}"
+    words = _("%(count)s approved (%(name)s)")
+    return [
+        Way(words % {"count": count, "name": name}, page)
+        for _kind, name, count in _by_kind(course, kind, counts, Status.APPROVED)
+    ]
+
+
+def _by_kind(
+    course: Course, kind: str, counts: Counts, status: str
+) -> Iterable[tuple[str, str, int]]:
+    for item_kind in ITEM_KINDS[kind]:
+        if count := counts[course.pk, item_kind, status]:
+            yield item_kind, item_kind.label, count
+
+
 def _panel(request, about: Course | Chapter) -> dict:
     """What the page of a course, or of a chapter, says of what was made of it."""
     is_course = isinstance(about, Course)
-    made = StudyArtefact.objects.filter(
-        **({"course": about, "chapter": None} if is_course else {"chapter": about})
-    )
-    waiting = {}
-    if is_course and request.user.has_perm("learning.view_studyitem"):
-        items = StudyItem.objects.filter(course=about, status=StudyItem.Status.PENDING)
-        waiting = dict(items.order_by().values_list("kind").annotate(Count("pk")))
+    course, chapter = (about, None) if is_course else (about.course, about)
+    made = about.artefacts.filter(chapter=chapter).order_by("-created_at")
+    last = {kind: made.filter(kind=kind).first() for kind in StudyArtefact.Kind}
+    counts = Counts()
+    if request.user.has_perm("learning.view_studyitem"):
+        stand = ItemPassage.objects.filter(chapter=chapter).values("item")
+        counts = counted(course=course) if is_course else counted(course=course, pk__in=stand)
     return {
         "is_course": is_course,
-        "course": about if is_course else about.course,
+        "course": course,
+        "may_leave_alone": is_course and any(job and job.chapters_done for job in last.values()),
         "kinds": [
             {
                 "kind": kind,
-                "last": made.filter(kind=kind).order_by("-created_at").first(),
-                "waiting": [
-                    (
-                        StudyItem.Kind(item_kind).label,
-                        waiting[item_kind],
-                        _review_of(about, item_kind),
-                    )
-                    for item_kind in ITEM_KINDS[kind]
-                    if item_kind in waiting
+                "last": last[kind],
+                "ways": [
+                    *(
+                        _reviews(course, kind, counts)
+                        if is_course
+                        else _waiting(course, kind, counts, chapter)
+                    ),
+                    *_approved(course, kind, counts, chapter),
                 ],
             }
             for kind in StudyArtefact.Kind
@@ -147,5 +235,14 @@ def _panel(request, about: Course | Chapter) -> dict:
     }
 
 
-def _review_of(course: Course, item_kind: str) -> str:
-    return address(Queue(course.pk, item_kind))
+def _has_text(about: Course | Chapter) -> bool:
+    if isinstance(about, Chapter):
+        return bool(about.text)
+    return about.chapters.exclude(text="").exists()
+
+
+def _queued(made: list[StudyArtefact]) -> str:
+    if len(made) == 1:
+        return _("In the queue: %(job)s.") % {"job": made[0]}
+    words = ngettext("%d job is in the queue.", "%d jobs are in the queue.", len(made))
+    return words % len(made)

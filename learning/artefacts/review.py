@@ -11,6 +11,7 @@ is refused with words.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,9 @@ from learning.models import Course, ItemPassage, StudyItem
 
 Kind = StudyItem.Kind
 Status = StudyItem.Status
+_FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\d)\$(?!\s)([^$]+?)(?<!\s)\$(?!\d)|\\\((.+?)\\\)")
+# Where a line may end: at a space, or after a Chinese sign.
+_BREAK = re.compile(r" |(?<=[\u3000-\u9fff\uff00-\uffef])")
 
 
 class ReviewError(Exception):
@@ -191,6 +195,17 @@ def in_words(item: StudyItem) -> str:
     return str(item)
 
 
+def in_a_line(item: StudyItem, *, most: int) -> str:
+    """Say it in about `most` signs: formulas without their dollar signs, cut between words."""
+    line = " ".join(in_words(item).split())
+    # A formula stays whole: no line may end at its spaces.
+    line = _FORMULA.sub(lambda f: (f[1] or f[2] or f[3]).strip().replace(" ", "\0"), line)
+    if len(line) > most:
+        breaks = [found.start() for found in _BREAK.finditer(line, 1, most)]
+        line = line[: breaks[-1] if breaks else most].rstrip() + " …"
+    return line.replace("\0", " ")
+
+
 def _lock_courses(items: QuerySet[StudyItem]) -> None:
     """A job that saves what it found has locked the course: first its chapter, then we."""
     courses = items.order_by().values("course")
@@ -213,7 +228,7 @@ def _what_happened(item: StudyItem, seen: str) -> str:
         return _(
             "A job has changed this item since you opened it. Nothing was decided; look again."
         )
-    return _("%(who)s was quicker: “%(status)s” since %(when)s. Nothing of it was changed.") % {
+    return _("%(who)s was quicker: “%(status)s” since %(when)s – nothing of it was changed.") % {
         "who": item.reviewed_by or _("Somebody"),
         "status": item.get_status_display(),
         "when": date_format(timezone.localtime(item.reviewed_at), "DATETIME_FORMAT"),

@@ -82,7 +82,8 @@ def edit(request, model_admin, item_id):
             messages.error(request, str(error))
             return _to(queue, item.pk)
         else:
-            _remember(request, decision, queue, _("edited"), item)
+            done = _what_was_done(decision, approves=approves)
+            _remember(request, decision, queue, done, _found(item.pk) or item)
             return _to(queue, following)
     return _page(
         request,
@@ -193,12 +194,19 @@ def _decide(request, queue: Queue):
     return _to(queue, following)
 
 
+def _what_was_done(decision: Decision, *, approves: bool) -> str:
+    if not approves:
+        return _("edited")
+    is_edited = "content" in decision.before
+    return _("edited and approved") if is_edited else Status.APPROVED.label
+
+
 def _remember(request, decision: Decision, queue: Queue, done, item: StudyItem | str) -> None:
     is_one = isinstance(item, StudyItem)
     entry = {
         "decision": asdict(decision),
         "done": str(done),
-        "words": use_case.in_words(item)[:80] if is_one else str(item),
+        "words": use_case.in_a_line(item, most=80) if is_one else str(item),
         "queue": asdict(queue),
         "item": item.pk if is_one else None,
     }
@@ -227,8 +235,8 @@ def _page(request, model_admin, template: str, queue: Queue, **context):
         counts = counts.filter(kind=queue.kind)
     by_status = dict(counts.order_by().values_list("status").annotate(Count("pk")))
     stack = request.session.get(UNDOABLE, [])
-    context |= {
-        **model_admin.admin_site.each_context(request),
+    context = {"is_asked": True, **context} | {
+        **_site_context(request, model_admin),
         "opts": model_admin.opts,
         "title": _("Review"),
         "queue": queue,
@@ -252,6 +260,16 @@ def _page(request, model_admin, template: str, queue: Queue, **context):
         "may_change": model_admin.has_change_permission(request),
     }
     return TemplateResponse(request, f"admin/learning/{template}", context)
+
+
+def _site_context(request, model_admin) -> dict:
+    """The theme lights every entry of its menu whose address begins ours: here the list's too."""
+    site = model_admin.admin_site.each_context(request)
+    the_list = reverse("admin:learning_studyitem_changelist")
+    for group in site["sidebar_navigation"]:
+        for entry in group["items"]:
+            entry["active"] = entry["active"] and entry["link"] != the_list
+    return site
 
 
 def _way_on(queue: Queue, pks: list[int], item: StudyItem) -> dict:

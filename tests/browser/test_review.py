@@ -94,7 +94,6 @@ def test_a_teacher_has_words_made_and_lets_some_through_by_keyboard(teacher, sch
     teacher.keyboard.press("u")
     expect(named(teacher)).to_have_text(regretted)
     press_on_to_another(teacher, "ArrowRight")
-    edited = name(teacher)
     teacher.keyboard.press("e")
     field = teacher.get_by_label("Name", exact=True)
     tab_to(teacher, field)
@@ -102,7 +101,7 @@ def test_a_teacher_has_words_made_and_lets_some_through_by_keyboard(teacher, sch
     teacher.keyboard.type("Ebb and a roar")  # letters that are keys elsewhere
     tab_to(teacher, teacher.get_by_role("button", name="Save and approve"))
     teacher.keyboard.press("Enter")
-    expect(teacher.locator(".rv-last")).to_have_text(f"edited: {edited}")
+    expect(teacher.locator(".rv-last")).to_have_text("edited and approved: Ebb and a roar")
 
     log_in(teacher, school, "student0")
     teacher.goto(f"{school}/courses/tides/words/")
@@ -125,7 +124,7 @@ def test_a_teacher_has_questions_made_changes_one_and_students_are_asked_it(
     teacher.keyboard.type("What does the moon do to the sea?")
     tab_to(teacher, teacher.get_by_role("button", name="Save and approve"))
     teacher.keyboard.press("Enter")
-    expect(teacher.locator(".rv-last")).to_contain_text("edited: ")
+    expect(teacher.locator(".rv-last")).to_contain_text("edited and approved: What does the moon")
 
     log_in(teacher, school, "student0")
     teacher.goto(f"{school}/courses/tides/quiz/")
@@ -146,7 +145,7 @@ def test_a_teacher_has_concepts_made_defines_one_and_students_see_it(teacher, sc
     teacher.keyboard.type("What the moon does to the sea.")
     tab_to(teacher, teacher.get_by_role("button", name="Save and approve"))
     teacher.keyboard.press("Enter")
-    expect(teacher.locator(".rv-last")).to_contain_text("edited: ")
+    expect(teacher.locator(".rv-last")).to_have_text(f"edited and approved: {defined}")
     approved = press_on_to_another(teacher, "a")
 
     log_in(teacher, school, "student0")
@@ -171,6 +170,27 @@ def test_all_that_wait_are_let_through_by_shift_a_and_a_yes(teacher, school):
     expect(heading(teacher)).to_have_text("Done: nothing waits here")
     teacher.keyboard.press("u")
     expect(heading(teacher)).to_contain_text(re.compile(r"1 of \d+ waiting"))
+
+
+def test_unsaved_edits_of_a_course_are_not_thrown_away_without_a_word(teacher, school):
+    teacher.goto(f"{school}/admin/learning/course/")
+    teacher.get_by_role("link", name="Tides", exact=True).press("Enter")
+    here = teacher.url
+    button = teacher.get_by_role("button", name="Make a word cloud")
+    asked = []
+    teacher.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+
+    title = teacher.get_by_label("Title").first
+    title.fill("Tides and more")
+    button.press("Enter")
+    assert len(asked) == 1 and "not saved it" in asked[0]
+    expect(title).to_have_value("Tides and more")
+    assert teacher.url == here
+
+    title.fill("Tides")
+    button.press("Enter")
+    expect(teacher.locator("#result_list")).to_be_visible()
+    assert len(asked) == 1
 
 
 def test_keys_do_nothing_with_modifiers(teacher, school):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from learning import quizzes
@@ -537,6 +538,22 @@ def test_the_results_page_names_no_student(client, answered):
 
     assert "Answers: 4, by 2 students; 25 % of all marks." in page and "In the roots" in page
     assert "alice" not in page and "bob" not in page
+
+
+def test_results_lead_to_the_review_of_a_hard_question_and_to_each_chapter(client, answered, asked):
+    may = "view_course", "view_quizattempt"
+    chapter = answered.chapters.first()
+    links = [
+        f'kind=question&amp;status=approved&amp;item={asked.pk}">edit or reject</a>',
+        f'<a href="/admin/learning/chapter/{chapter.pk}/change/">{chapter.title}</a>',
+    ]
+
+    shown = results_page(client, answered, *may, "view_studyitem", "view_chapter").text
+    assert all(link in shown for link in links)
+    assert f'<a href="/admin/learning/course/{answered.pk}/change/"' in shown
+    get_user_model().objects.get(username="teacher").delete()
+    hidden = results_page(client, answered, *may).text
+    assert not any(link in hidden for link in links)
 
 
 def test_what_a_student_has_written_is_no_link_for_staff(client, as_alice, course, about_roots):

@@ -220,6 +220,23 @@ def test_items_come_chapter_by_chapter_and_the_weightiest_first(course):
     assert [str(one) for one in Queue(course.pk).items()] == ["sugar", "light", "soil"]
 
 
+@pytest.mark.parametrize(
+    "text, line",
+    [
+        ("What is $f(x)$ at $x = 2$?", "What is f(x) at x = 2?"),
+        ("It costs $5 or $6 a day.", "It costs $5 or $6 a day."),
+        (r"So \(a + b\) and $$c$$", "So a + b and c"),
+        ("Say in one long sentence what $a + b + c + d$ is", "Say in one long sentence what …"),
+        ("Say in one long sentence photosynthesis", "Say in one long sentence …"),
+        ("根从土壤中吸收水分。" * 4, "根从土壤中吸收水分。" * 3 + "根从土壤 …"),
+        ("x" * 50, "x" * 34 + " …"),
+    ],
+)
+def test_a_line_is_cut_between_words_and_never_within_a_formula(course, text, line):
+    asked = question(course, {**SINGLE, "text": text})
+    assert review.in_a_line(asked, most=34) == line
+
+
 # --- The pages ----------------------------------------------------------------------------------
 
 
@@ -242,7 +259,7 @@ def test_the_page_shows_the_question_beside_its_passage_with_the_right_option_ma
     page = desk.get(address(Queue(course.pk, "question")))
 
     words = shown_words(page)
-    assert "1 of 1 waiting: question" in words
+    assert "1 of 1 waiting: question" in words and "rv-status" not in page.text
     assert "✓ In the chloroplasts right" in words and "✗ In the soil" in words
     assert "<mark>chloroplasts</mark>" in page.text
     assert "/courses/plants/chapters/photosynthesis/?passage=0-" in page.text
@@ -276,6 +293,56 @@ def test_undo_goes_back_to_the_item_that_was_decided_on_last(desk, course):
     asked.refresh_from_db()
     assert asked.status == Status.PENDING
     assert "There is nothing to undo." in press(desk, here, "undo").text
+
+
+def test_the_line_of_what_was_done_says_the_new_words(desk, course):
+    asked = term(course, "sugar")
+    here = f"/admin/learning/studyitem/review/{asked.pk}/edit/"
+
+    def send(name: str, button: str, aliases: str = "") -> str:
+        sent = {**fields_of(desk.get(here).text), "name": name, "aliases": aliases, "do": button}
+        return shown_words(desk.post(here, sent, follow=True))
+
+    assert "edited: glucose" in send("glucose", "save")
+    assert "edited and approved: sucrose" in send("sucrose", "approve")
+    unchanged = send("sucrose", "approve", aliases="glucose")
+    assert " approved: sucrose" in unchanged and "edited" not in unchanged
+
+
+def test_no_sentence_with_a_time_ends_in_two_full_stops(desk, teacher, course):
+    asked = question(course)
+    seen = review.version(asked)
+    approve(asked, teacher)
+
+    page = desk.get(address(Queue(course.pk, "question", ""), asked.pk))
+    assert re.search(r"Last decided on: .*[ap]\.m\., by teacher\.", shown_words(page))
+    with pytest.raises(Overtaken, match=r"since [^–]*[ap]\.m\. – nothing"):
+        approve(asked, teacher, seen=seen)
+
+
+def test_in_the_menu_the_review_alone_is_lit_and_its_start_is_no_link_to_itself(
+    client, staff, course
+):
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    question(course)
+
+    def lit(page) -> list[str]:
+        groups = page.context["sidebar_navigation"]
+        return [str(one["title"]) for group in groups for one in group["items"] if one["active"]]
+
+    start = client.get("/admin/learning/studyitem/review/")
+    assert lit(start) == ["Review"]
+    assert '<span aria-current="page">Review</span>' in start.text
+    inside = client.get(address(Queue(course.pk)))
+    assert '<p class="rv-path"><a href="/admin/learning/studyitem/review/">' in inside.text
+    assert lit(client.get("/admin/learning/studyitem/")) == ["Study items"]
+
+
+def test_the_keys_and_all_that_wait_stand_before_the_passages(desk, course):
+    question(course)
+    page = desk.get(address(Queue(course.pk, "question"))).text
+    places = [page.index(word) for word in ('data-key="A"', "data-keys", "rv-passages")]
+    assert places == sorted(places)
 
 
 def test_a_page_that_was_open_for_long_overwrites_nobody(desk, course):

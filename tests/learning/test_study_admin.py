@@ -9,7 +9,7 @@ from django_tasks_db.models import DBTaskResult
 
 from learning.artefacts import jobs
 from learning.models import Course, StudyArtefact, StudyItem
-from tests.learning.study import item, question, reviewer, stand, term
+from tests.learning.study import SHORT, concept, item, question, reviewer, stand, term
 
 Status = StudyArtefact.Status
 JOBS = "/admin/learning/studyartefact/"
@@ -67,7 +67,9 @@ def test_a_button_on_a_chapter_queues_a_job_for_that_chapter(desk, course):
 def test_only_what_has_changed_is_asked_for_by_a_tick(desk, course):
     job(course, status=Status.READY, chapters_done={"1": "hash"})
     here = f"/admin/learning/course/{course.pk}/"
-    assert 'name="only_changed"' in desk.get(f"{here}change/").text
+    page = desk.get(f"{here}change/").text
+    assert 'name="only_changed" aria-describedby="only-changed-hint"' in page
+    assert 'id="only-changed-hint"' in page and "text is still the same" in page
 
     desk.post(f"{here}generate/", {"kind": "quiz", "only_changed": "on"})
 
@@ -76,7 +78,8 @@ def test_only_what_has_changed_is_asked_for_by_a_tick(desk, course):
 
 @pytest.mark.parametrize("model", ["course", "chapter"])
 def test_many_are_asked_for_from_the_list(desk, course, model):
-    Course.objects.create(slug="trees", title="Trees")
+    trees = Course.objects.create(slug="trees", title="Trees")
+    trees.chapters.create(slug="oak", title="Oak", text="An oak is a tree.")
     rows = Course.objects.all() if model == "course" else course.chapters.all()
 
     page = desk.post(
@@ -87,6 +90,38 @@ def test_many_are_asked_for_from_the_list(desk, course, model):
 
     assert StudyArtefact.objects.filter(kind="wordcloud", status=Status.PENDING).count() == 2
     assert "2 jobs are in the queue." in page.text
+
+
+@pytest.mark.parametrize("model", ["course", "chapter"])
+def test_where_there_is_no_text_a_press_is_refused_with_the_reason(desk, course, model):
+    course.chapters.update(text="")
+    bare = course if model == "course" else course.chapters.first()
+    here = f"/admin/learning/{model}/{bare.pk}/"
+
+    page = desk.post(f"{here}generate/", {"kind": "quiz"}, follow=True)
+
+    assert f"“{bare}”: there is no text yet, so nothing can be made of it." in page.text
+    assert page.redirect_chain[-1][0] == f"{here}change/"
+    assert not StudyArtefact.objects.exists()
+
+
+def test_of_many_those_without_text_are_refused_and_the_others_made(desk, course):
+    trees = Course.objects.create(slug="trees", title="Trees")
+    moss = Course.objects.create(slug="moss", title="Moss")
+    chosen = [course.pk, trees.pk, moss.pk]
+
+    page = desk.post(
+        "/admin/learning/course/", {"action": "make_quiz", "_selected_action": chosen}, follow=True
+    )
+
+    assert StudyArtefact.objects.get().course == course
+    assert "“Trees”" in page.text and "“Moss”" in page.text and "no text yet" in page.text
+
+
+def test_the_page_carries_the_question_that_is_asked_before_edits_are_lost(desk, course):
+    page = desk.get(f"/admin/learning/course/{course.pk}/change/").text
+    assert 'data-unsaved="You have changed the form below and not saved it.' in page
+    assert "learning/study_panel.js" in page
 
 
 def test_asking_takes_a_press_and_never_a_link(desk, course):
@@ -169,12 +204,58 @@ def test_a_failed_job_is_tried_again_and_a_queued_one_cancelled(desk, course):
     assert made.status == Status.PENDING
     page = desk.get(f"{here}change/")
     assert "Try again" not in page.text and f"{here}cancel/" in page.text
-    desk.post(f"{here}cancel/")
+    page = desk.post(f"{here}cancel/", follow=True)
 
     made.refresh_from_db()
     assert made.status == Status.CANCELLED
+    assert "Cancelled." in page.text and "within seconds" not in page.text
     again = desk.post(f"{here}cancel/", follow=True)
     assert "It is over already." in again.text
+
+
+def test_a_running_job_that_is_cancelled_ends_within_seconds(desk, course):
+    made = job(course, status=Status.RUNNING, alive_at=timezone.now())
+    page = desk.post(f"{JOBS}{made.pk}/cancel/", follow=True)
+    assert "It ends within seconds." in page.text
+
+
+def test_a_job_that_is_ready_leads_to_the_review_of_what_it_made(desk, course):
+    made = job(course, kind="knowledge_graph", status=Status.READY)
+    for name in ("soil", "light"):
+        concept(course, name)
+    question(course)
+
+    for page in (desk.get(JOBS).text, desk.get(f"{JOBS}{made.pk}/change/").text):
+        queue = f"course={course.pk}&amp;kind=concept&amp;status=pending"
+        assert f'review/?{queue}">review 2 (concept)</a>' in page
+        assert "(question)" not in page and "(relation)" not in page
+
+
+def test_a_job_of_which_nothing_waits_leads_to_where_students_see_it(desk, course):
+    made = job(course, kind="wordcloud", status=Status.READY, chapter=course.chapters.first())
+    term(course, "light", status="approved")
+    term(course, "soil", status="rejected")
+
+    for page in (desk.get(JOBS).text, desk.get(f"{JOBS}{made.pk}/change/").text):
+        shown = "/courses/plants/words/?chapter=photosynthesis"
+        assert f'<a href="{shown}">1 approved (term)</a>' in page
+
+
+def test_a_job_leads_to_nothing_that_is_not_made_or_not_allowed(client, desk, course):
+    made = job(course, status=Status.RUNNING)
+    question(course)
+    assert "review 1" not in desk.get(JOBS).text
+
+    StudyArtefact.objects.update(status=Status.READY)
+    log_in(client, reviewer("guest", "view_studyartefact"))
+    assert "review 1" not in client.get(f"{JOBS}{made.pk}/change/").text
+
+
+def test_a_job_says_in_words_what_it_makes_anew(desk, course):
+    made = job(course, status=Status.READY)
+    assert "all of it" in desk.get(f"{JOBS}{made.pk}/change/").text
+    StudyArtefact.objects.update(only_changed=True)
+    assert "chapters whose text has changed" in desk.get(f"{JOBS}{made.pk}/change/").text
 
 
 def test_a_job_is_steered_by_a_press_of_who_may_change_it(client, desk, course):
@@ -196,6 +277,7 @@ def test_a_job_that_waits_for_long_asks_whether_there_is_a_worker(desk, course):
 
     StudyArtefact.objects.update(queued_at=timezone.now() - timedelta(minutes=1))
     assert asks in desk.get(JOBS).text
+    assert "<code>.venv/bin/python manage.py worker</code>" in desk.get(JOBS).text
     assert asks in desk.get(f"{JOBS}{made.pk}/change/").text
 
     other = Course.objects.create(slug="trees", title="Trees")
@@ -230,7 +312,7 @@ def test_the_list_takes_the_same_few_queries_however_many_there_are(
         made = jobs.request(course, "quiz", chapter=course.chapters.all()[number % 2])
         StudyArtefact.objects.filter(pk=made.pk).update(status=Status.READY)
         term(course, "soil", key=f"term-{number}")
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         desk.get(JOBS)
     with django_assert_max_num_queries(11):
         desk.get("/admin/learning/studyitem/")
@@ -249,6 +331,27 @@ def test_the_course_says_how_many_items_wait_and_leads_to_them(desk, course):
     assert re.search(rf'review/\?course={course.pk}&amp;[^"]*">3</a>', listed)
     page = desk.get(f"/admin/learning/course/{course.pk}/change/")
     assert "review 2 (term)" in page.text and "review 1 (question)" in page.text
+    assert '<a href="/courses/plants/words/">1 approved (term)</a>' in page.text
+
+
+def test_the_chapter_says_what_stands_on_it_also_where_it_was_made_of_the_course(desk, course):
+    term(course, "soil", status="approved")
+    for name in ("light", "sugar"):
+        term(course, name, status="approved")
+    elsewhere, here = question(course, SHORT, "soil"), question(course)
+    chapter = course.chapters.get(slug="photosynthesis")
+
+    page = desk.get(f"/admin/learning/chapter/{chapter.pk}/change/").text
+
+    shown = "/courses/plants/words/?chapter=photosynthesis"
+    assert f'<a href="{shown}">2 approved (term)</a>' in page
+    assert f'item={here.pk}">1 waiting (question)</a>' in page
+    assert f"item={elsewhere.pk}" not in page
+
+
+def test_the_weight_of_an_item_is_a_plain_number(desk, course):
+    term(course, "soil", weight=123.456)
+    assert "123.5" in words_of(desk.get("/admin/learning/studyitem/"))
 
 
 def test_many_items_are_approved_from_the_list_but_none_that_nothing_bears(desk, staff, course):
