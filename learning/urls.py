@@ -11,6 +11,7 @@ urlpatterns = [
     path("courses/<str:course_slug>/", courses.course, name="course"),
     path("courses/<str:course_slug>/enrol/", courses.enrol, name="enrol"),
     path("courses/<str:course_slug>/chapters/<str:chapter_slug>/", courses.chapter, name="chapter"),
+    path("courses/<str:course_slug>/chapters/<str:chapter_slug>/read/", courses.read, name="read"),
     path(
         "courses/<str:course_slug>/conversations/",
         conversations.start,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from learning.llm.base import ChatModel, get_chat_model, get_fallback_model
+from learning.llm.base import ChatModel, get_chat_model, get_fallback_model, model_named
 from learning.llm.breaker import Breaker
 from learning.llm.errors import ChatModelError, ModelAway
 
@@ -142,8 +142,11 @@ def get_availability() -> Availability:
     return Availability(get_chat_model(), get_fallback_model(), tutor=settings.TUTOR)
 
 
-def models_to_ask() -> list[ChatModel]:
-    return get_availability().models_to_ask()
+def models_to_ask(name: str = "") -> list[ChatModel]:
+    """The same; of a course with a model of its own, that one first."""
+    models = get_availability().models_to_ask()
+    own = model_named(name)
+    return models if own.name == get_availability().model.name else [own, *models]
 
 
 def answered(model: ChatModel) -> None:

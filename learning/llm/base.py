@@ -122,6 +122,20 @@ def get_chat_model() -> ChatModel:
     return _build(settings.TUTOR)
 
 
+def model_named(name: str) -> ChatModel:
+    """Return another model of the site's provider; its own where `name` is empty.
+
+    The built-in tutor has no others.
+    """
+    model = get_chat_model()
+    return model if not name or name == model.name or model.quotes_only else _other_model(name)
+
+
+@functools.cache
+def _other_model(name: str) -> ChatModel:
+    return _build({**settings.TUTOR, "CHAT_MODEL": name})
+
+
 @functools.cache
 def get_fallback_model() -> ChatModel | None:
     """Return the model that answers while the first does not, or None: TUTOR["FALLBACK"]."""

@@ -1,8 +1,14 @@
 """People, courses, conversations, and what is made of a course."""
 
 from learning.models.artefact import ItemPassage, StudyArtefact, StudyItem
-from learning.models.conversation import Citation, Conversation, Message, QuestionCount
-from learning.models.course import Chapter, Course, Enrolment
+from learning.models.conversation import (
+    Citation,
+    Conversation,
+    Feedback,
+    Message,
+    QuestionCount,
+)
+from learning.models.course import Chapter, Course, Enrolment, Reading
 from learning.models.quiz import QuizAnswer, QuizAttempt
 from learning.models.user import User
 
@@ -12,11 +18,13 @@ __all__ = [
     "Conversation",
     "Course",
     "Enrolment",
+    "Feedback",
     "ItemPassage",
     "Message",
     "QuestionCount",
     "QuizAnswer",
     "QuizAttempt",
+    "Reading",
     "StudyArtefact",
     "StudyItem",
     "User",

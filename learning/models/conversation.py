@@ -213,6 +213,33 @@ class Citation(models.Model):
         return f"{self.chapter.get_absolute_url()}?passage={self.start}-{self.end}#p-{self.start}"
 
 
+class Feedback(models.Model):
+    """What a student thinks of an answer: a thumb, and why. Taken back, the row is deleted."""
+
+    class Reason(models.TextChoices):
+        WRONG = "wrong", _("It is wrong.")
+        UNCLEAR = "unclear", _("I do not understand it.")
+        INCOMPLETE = "incomplete", _("Something is missing.")
+        SOURCES = "sources", _("The sources do not fit.")
+        OTHER = "other", _("Something else.")
+
+    message = models.OneToOneField(
+        Message, models.CASCADE, related_name="feedback", verbose_name=_("answer")
+    )
+    is_helpful = models.BooleanField(_("helpful"))
+    reason = models.CharField(_("reason"), max_length=12, choices=Reason, blank=True)
+    comment = models.CharField(_("comment"), max_length=500, blank=True)
+    created_at = models.DateTimeField(_("given"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("feedback")
+        verbose_name_plural = _("feedback")
+
+    def __str__(self) -> str:
+        return f"{'+' if self.is_helpful else '−'} {self.get_reason_display()}".strip()
+
+
 class QuestionCount(models.Model):
     """How many questions a student asked in a course on one day; kept when conversations go."""
 

@@ -18,6 +18,10 @@ class CourseQuerySet(models.QuerySet):
 
 
 class Course(models.Model):
+    class Stance(models.TextChoices):
+        ANSWER = "answer", _("answers directly")
+        GUIDE = "guide", _("guides with hints")
+
     slug = models.SlugField(_("slug"), max_length=80, unique=True, allow_unicode=True)
     title = models.CharField(_("title"), max_length=200)
     summary = models.TextField(_("summary"), blank=True)
@@ -35,6 +39,39 @@ class Course(models.Model):
             "How many each student may ask in this course on one day. Empty: as many as the site "
             "allows; 0: as many as they like."
         ),
+    )
+    stance = models.CharField(
+        _("stance of the tutor"),
+        max_length=10,
+        choices=Stance,
+        default=Stance.ANSWER,
+        help_text=_("A guide asks back and gives hints before it tells an answer."),
+    )
+    tutor_notes = models.TextField(
+        _("notes for the tutor"),
+        blank=True,
+        max_length=2_000,
+        help_text=_("Added to what the model is told, such as how exercises are to be treated."),
+    )
+    chat_model = models.CharField(
+        _("chat model"),
+        max_length=200,
+        blank=True,
+        help_text=_("Another model of the same provider, for this course. Empty: the site's."),
+    )
+    teachers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="taught_courses",
+        verbose_name=_("teachers"),
+        help_text=_("Staff with the role of a teacher look after these courses alone."),
+    )
+    enrolment_key = models.CharField(
+        _("key of the enrolment link"),
+        max_length=40,
+        blank=True,
+        db_index=True,
+        help_text=_("Whoever has the link may enrol. Empty: there is no link."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
@@ -128,3 +165,31 @@ class Enrolment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.course}"
+
+
+class Reading(models.Model):
+    """How far a student has read a chapter, and when they last had it open."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="readings",
+        verbose_name=_("student"),
+    )
+    chapter = models.ForeignKey(
+        Chapter, models.CASCADE, related_name="+", verbose_name=_("chapter")
+    )
+    furthest = models.PositiveSmallIntegerField(
+        _("furthest"), default=0, help_text=_("How much of the page was seen, in per cent.")
+    )
+    opened_at = models.DateTimeField(_("last open"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("reading")
+        verbose_name_plural = _("readings")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "chapter"], name="one_reading_per_chapter")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.chapter}: {self.furthest} %"

@@ -21,9 +21,9 @@ from django.utils.translation import gettext as _
 from learning import events
 from learning.events import Ask, Event
 from learning.llm import availability, endings
-from learning.llm.base import ChatMessage, ChatModel, StreamChunk, get_chat_model
+from learning.llm.base import ChatMessage, ChatModel, StreamChunk, model_named
 from learning.llm.errors import AnswerCutOff, ChatModelError
-from learning.models import Citation, Conversation, Message
+from learning.models import Citation, Conversation, Course, Message
 from learning.prompts import build_messages, history_count, passage_count
 from learning.rendering import addresses_in
 from learning.turns import rows
@@ -50,8 +50,8 @@ class Turn:
         self.conversation = conversation
         self.ask = ask
         self.emit = emit
-        self.model = get_chat_model()
         course = conversation.course
+        self.model = model_named(course.chat_model)
         self.trace = trace(
             "ai_chat",
             session_id=str(conversation.pk),
@@ -180,7 +180,7 @@ class Turn:
     async def _answer(self, found: SearchResult) -> None:
         """Let a model answer; one that fails before its first word leaves it to the next."""
         try:
-            models = availability.models_to_ask()
+            models = availability.models_to_ask(self.conversation.course.chat_model)
             for self.model in models:
                 try:
                     await self._ask(self.model, found)
@@ -225,15 +225,17 @@ class Turn:
             raise AnswerCutOff("the model does not come to an end")
 
     def _prompt(self, model: ChatModel, found: SearchResult) -> list[ChatMessage]:
-        question = self.question
+        question, course = self.question, self.conversation.course
         messages = build_messages(
-            course_title=self.conversation.course.title,
+            course_title=course.title,
             chapter_title=question.chapter.title if question.chapter else None,
             question=self.ask.text,
             passages=found.passages,
             history=question.history,
             model=model,
             is_weak=found.is_weak,
+            guides=course.stance == Course.Stance.GUIDE,
+            notes=course.tutor_notes,
         )
         self.trace.metadata["given"] = _marks(found, range(1, passage_count(messages) + 1))
         self.trace.input = {

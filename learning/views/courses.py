@@ -3,12 +3,16 @@
 import re
 import uuid
 
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 from django.views.decorators.http import require_POST
 
+from learning import readings
 from learning.citations import where_now
-from learning.models import Course, Enrolment, StudyItem
+from learning.models import Chapter, Course, Enrolment, StudyItem
 from learning.rendering import render_chapter
 from learning.views.access import login_first, turned_away, visible_chapter, visible_course
 from learning.views.conversations import chat_context, conversations_of
@@ -24,19 +28,45 @@ def home(request):
     return render(
         request,
         "learning/home.html",
-        {"my_courses": mine, "other_courses": visible.exclude(pk__in=mine.values("pk"))},
+        {
+            "my_courses": _with_places(request.user, list(mine)),
+            "other_courses": visible.exclude(pk__in=mine.values("pk")),
+        },
     )
+
+
+def _with_places(user, courses: list[Course]) -> list[Course]:
+    """Give each course `place`, the chapter to go on with, and how many chapters were read."""
+    if not courses:
+        return []
+    places = readings.last_opened(user, courses)
+    visible = Chapter.objects.visible_to(user).filter(course__in=courses).defer("text")
+    chapters = list(visible)
+    seen = readings.progress(user, chapters)
+    for course in courses:
+        own = [chapter for chapter in chapters if chapter.course_id == course.pk]
+        course.place = places.get(course.pk)
+        course.chapter_count = len(own)
+        course.read_count = sum(seen.get(chapter.pk, 0) >= readings.READ for chapter in own)
+    return courses
 
 
 def course(request, course_slug):
     course = visible_course(request, course_slug)
     is_reader = course.is_read_by(request.user)
+    chapters = list(course.chapters.visible_to(request.user).defer("text"))
+    if is_reader:
+        _with_places(request.user, [course])
+        seen = readings.progress(request.user, chapters)
+        for chapter in chapters:
+            chapter.seen = seen.get(chapter.pk, 0)
+            chapter.is_read = chapter.seen >= readings.READ
     return render(
         request,
         "learning/course.html",
         {
             "course": course,
-            "chapters": course.chapters.visible_to(request.user).defer("text"),
+            "chapters": chapters,
             "is_reader": is_reader,
             "study": StudyItem.objects.filter(course=course).kinds_shown_to(request.user)
             if is_reader
@@ -67,6 +97,7 @@ def chapter(request, course_slug, chapter_slug):
         query = request.GET.copy()
         query["passage"] = f"{stands_at[0]}-{stands_at[1]}"
         return redirect(f"{chapter.get_absolute_url()}?{query.urlencode()}#p-{stands_at[0]}")
+    readings.opened(request.user, chapter)
     siblings = list(course.chapters.visible_to(request.user).defer("text"))
     for sibling in siblings:
         sibling.course = course  # spares a query per address
@@ -89,6 +120,7 @@ def chapter(request, course_slug, chapter_slug):
             "next": siblings[place + 1] if place + 1 < len(siblings) else None,
             "text": rendered.html(stands_at),
             "has_lost_passage": cited is not None and stands_at is None,
+            "about_this": _about_this(course),
             "study": StudyItem.objects.filter(passages__chapter=chapter).kinds_shown_to(
                 request.user
             ),
@@ -98,6 +130,26 @@ def chapter(request, course_slug, chapter_slug):
             ),
         },
     )
+
+
+@require_POST
+def read(request, course_slug, chapter_slug):
+    """Take how much of a chapter its reader has seen: `percent`, sent by the page now and then."""
+    course = visible_course(request, course_slug)
+    if turned_away(request, course):
+        return HttpResponse(status=403)
+    chapter = visible_chapter(request, course, chapter_slug)
+    percent = request.POST.get("percent", "")
+    if not re.fullmatch(r"\d{1,3}", percent):
+        return HttpResponse(status=400)
+    readings.seen(request.user, chapter, int(percent))
+    return HttpResponse(status=204)
+
+
+def _about_this(course: Course) -> str:
+    """What is asked about words that a reader has marked, in the course's language: `{words}`."""
+    with override(course.language):
+        return _("Please explain: “{words}”")
 
 
 def _cited(request) -> tuple[int, int] | None:

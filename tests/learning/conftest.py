@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 
 from learning.llm.availability import get_availability
-from learning.llm.base import get_chat_model, get_fallback_model
+from learning.llm.base import _other_model, get_chat_model, get_fallback_model
 from learning.models import Conversation
 from rag import database
 from rag.indexing import reindex
@@ -40,7 +40,7 @@ def chat_model(openai_server, settings):
 
 
 def _forget_models() -> None:
-    for getter in (get_chat_model, get_fallback_model, get_availability):
+    for getter in (get_chat_model, _other_model, get_fallback_model, get_availability):
         getter.cache_clear()
 
 

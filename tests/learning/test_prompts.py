@@ -286,3 +286,14 @@ def test_no_setting_of_the_tutor_is_in_the_prompt(build, settings):
     # So a student who makes the model recite its rules learns nothing that is not in the source.
     for secret in ("sk-very-secret", "http://inside", settings.SECRET_KEY, str(settings.DATA_DIR)):
         assert secret not in prompt
+
+
+def test_a_course_may_want_hints_and_add_rules_of_its_own(build):
+    plain = build(passages=[Passage("A limit is a value.")])[0].content
+    guided = build(
+        passages=[Passage("A limit is a value.")], guides=True, notes="Never solve homework."
+    )[0].content
+
+    assert "one hint at a time" not in plain and "adds:" not in plain
+    assert "one hint at a time" in guided
+    assert "The teacher of this course adds: Never solve homework." in guided

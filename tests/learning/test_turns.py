@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from learning import turns
 from learning.events import Ask
-from learning.models import Message
+from learning.models import Course, Message
 from learning.turns import rows
 from learning.turns.keeping import keeper
 from learning.turns.turn import Turn
@@ -508,3 +508,36 @@ async def test_waiting_writers_hold_up_no_reader(conversation, alice):
     finally:
         may_end.set()
         await asyncio.gather(*writers)
+
+
+async def test_a_course_is_answered_by_its_own_model_and_as_it_wants(
+    tab, conversation, chat_model, traces
+):
+    await Course.objects.aupdate(
+        chat_model="bigger", stance=Course.Stance.GUIDE, tutor_notes="Mind the units."
+    )
+    chat_model.answers("What have you tried?")
+
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.finished")
+
+    assert chat_model.last.body["model"] == "bigger"
+    prompt = chat_model.last.body["messages"][0]["content"]
+    assert "one hint at a time" in prompt and "Mind the units." in prompt
+    assert (await answer_in(conversation)).model == "bigger"
+    assert step(traces, "llm_call").model == "bigger"
+
+
+async def test_a_model_that_the_provider_does_not_know_leaves_it_to_the_site_s(
+    tab, conversation, chat_model
+):
+    await Course.objects.aupdate(chat_model="misspelt")
+    chat_model.fails(404, "The model misspelt does not exist")
+    chat_model.answers("Here I am.")
+
+    await tab.ask("What is photosynthesis?")
+    await tab.until("turn.finished")
+
+    answer = await answer_in(conversation)
+    assert (answer.text, answer.status) == ("Here I am.", "complete")
+    assert [each.body["model"] for each in chat_model.requests] == ["misspelt", answer.model]

@@ -1,7 +1,7 @@
 // What the chat asks of the server besides its websocket: pages, and the start of a conversation.
 
 // Logging in, in another tab, changes the token that the page was given.
-const withToken = (body) => {
+export const withToken = (body) => {
   const token = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie);
   if (token) body.set("csrfmiddlewaretoken", token[1]);
   return body;

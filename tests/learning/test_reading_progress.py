@@ -1,0 +1,81 @@
+"""How far a student has read, and where they go on."""
+
+import pytest
+
+from learning import readings
+from learning.models import Reading
+
+pytestmark = pytest.mark.django_db
+
+CHAPTER = "/courses/plants/chapters/photosynthesis/"
+ROOTS = "/courses/plants/chapters/roots/"
+
+
+@pytest.fixture
+def as_alice(client, alice, course):
+    client.force_login(alice)
+    return client
+
+
+def read(client, percent, chapter=CHAPTER):
+    return client.post(f"{chapter}read/", {"percent": percent})
+
+
+def test_home_and_course_lead_to_the_chapter_that_was_open_last(as_alice):
+    assert "Start reading" in as_alice.get("/courses/plants/").text
+    as_alice.get(ROOTS)
+    as_alice.get(CHAPTER)
+    as_alice.get(ROOTS)
+
+    home, course = as_alice.get("/").text, as_alice.get("/courses/plants/").text
+
+    assert f'<a href="{ROOTS}">Go on:' in home
+    assert f'href="{ROOTS}">Go on reading</a>' in course
+    assert "0 of 2 chapters read" in home and "0 of 2 chapters read" in course
+
+
+def test_a_chapter_seen_to_its_last_lines_is_read(as_alice, alice, course):
+    as_alice.get(CHAPTER)
+    assert read(as_alice, 40).status_code == 204
+    assert "40 %" in as_alice.get("/courses/plants/").text
+
+    read(as_alice, 92)
+
+    page = as_alice.get("/courses/plants/").text
+    assert "1 of 2 chapters read" in page and "✓ read" in page
+
+
+def test_scrolling_back_unreads_nothing(as_alice, alice, course):
+    read(as_alice, 60)
+    read(as_alice, 20)
+
+    assert Reading.objects.get().furthest == 60
+
+
+@pytest.mark.parametrize("percent", ["", "x", "-1", "1000", "5.5"])
+def test_what_is_no_share_of_a_page_is_refused(as_alice, percent):
+    assert read(as_alice, percent).status_code == 400
+    assert not Reading.objects.exists()
+
+
+def test_more_than_all_of_it_is_all_of_it(as_alice):
+    read(as_alice, 999)
+
+    assert Reading.objects.get().furthest == 100
+
+
+def test_a_chapter_that_is_not_open_any_more_is_no_place_to_go_on(as_alice, alice, course):
+    as_alice.get(CHAPTER)
+    as_alice.get(ROOTS)
+    course.chapters.filter(slug="roots").update(published_at=None)
+
+    assert readings.last_opened(alice, [course])[course.pk].slug == "photosynthesis"
+    assert "1 chapter read" in as_alice.get("/").text
+    assert read(as_alice, 50, ROOTS).status_code == 404
+
+
+def test_one_student_sees_nothing_of_another_s_reading(as_alice, client, bob):
+    read(as_alice, 100)
+    client.force_login(bob)
+
+    assert "chapters read" not in client.get("/courses/plants/").text
