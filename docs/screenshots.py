@@ -6,13 +6,15 @@ that asks. Nothing of your own site is touched.
 
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.servers.langfuse_server import LangfuseServer
 from tests.servers.openai_server import OpenAIServer
-from tests.servers.site import CHROMIUM_OPTIONS, chromium, running_site
+from tests.servers.site import CHROMIUM_OPTIONS, chromium, prepare_site, running_site
 
 IMAGES = Path(__file__).parent / "images"
 LARGEST_BYTES = 300_000
@@ -50,15 +52,28 @@ $$w \\leftarrow w - \\eta \\, \\frac{\\partial L}{\\partial w}$$
 """
 
 
+# Made without a model, and let through as a teacher would: what the pictures show is real.
+STUDY_MATERIAL = """
+from learning.artefacts import generating, jobs
+from learning.models import Course, StudyItem
+course = Course.objects.get(slug="calculus")
+for kind in jobs.Kind:
+    generating.generate(jobs.request(course, kind).pk)
+StudyItem.objects.filter(kind__in=["concept", "relation", "term"]).update(status="approved")
+first = StudyItem.objects.filter(kind="question", passages__chapter__slug="limits")
+StudyItem.objects.filter(pk__in=first[:3]).update(status="approved")
+"""
+
+
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as data,
         OpenAIServer() as openai,
         LangfuseServer() as langfuse,
+        prepared(Path(data)),
         running_site(
             Path(data),
-            prepare=[["migrate", "-v", "0"], ["load_demo"], ["reindex"]],
             OPENAI_BASE_URL=openai.url,
             LANGFUSE_HOST=langfuse.url,
             LANGFUSE_PUBLIC_KEY=langfuse.public_key,
@@ -92,6 +107,22 @@ def main() -> None:
         show_the_question(page)
         save(page, "phone")
 
+        page = log_in(browser, url, "student", viewport={"width": 1280, "height": 900})
+        page.goto("/courses/calculus/graph/?chapter=limits")
+        expect(page.locator("[data-live]")).to_be_visible()
+        save(page, "graph")
+        page = log_in(browser, url, "student", viewport=PHONE, device_scale_factor=2)
+        page.goto("/courses/calculus/quiz/")
+        page.get_by_role("button", name="Start with the whole course").click()
+        page.get_by_role("button", name="I do not know").click()
+        save(page, "quiz")
+        page = log_in(browser, url, "staff", viewport=DESK)
+        page.goto("/admin/learning/studyitem/review/?kind=question")
+        expect(page.locator(".review[data-ready]")).to_be_visible()
+        page.keyboard.press("j")
+        expect(page.locator(".rv-question")).to_be_visible()
+        save(page, "review")
+
         langfuse.wait_for(lambda server: QUESTION in str(server.traces))
         page = log_in(browser, url, "staff", viewport={"width": 1280, "height": 1000})
         page.goto(f"{url}/admin/tracing/tracerecord/")
@@ -100,6 +131,14 @@ def main() -> None:
         save(page, "trace")
 
         browser.close()
+
+
+@contextmanager
+def prepared(data: Path) -> Iterator[None]:
+    """Fill the folder of the site; what is made of a course is made by the built-in tutor."""
+    commands = [["migrate", "-v", "0"], ["load_demo"], ["reindex"]]
+    prepare_site(data, [*commands, ["shell", "-v", "0", "-c", STUDY_MATERIAL]])
+    yield
 
 
 def pieces(text: str) -> list[str]:

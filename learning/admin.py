@@ -13,8 +13,12 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from learning import study_admin, study_item_admin  # noqa: F401 - register themselves
+from learning.chapter_preview import Previews
+from learning.course_desk import HasDesk
 from learning.links import trace_links
 from learning.models import Chapter, Citation, Conversation, Course, Enrolment, Message, User
+from learning.own_courses import OfOwnCourses, OwnCoursesFilter, ShowsTraces
+from learning.roles import ROLES, TEACHER, looks_after_all, students_of
 from learning.study_panel import CountsWaiting, MakesStudy
 from learning.tasks import reindex_soon
 from learning.views.quiz_results import quiz_results
@@ -55,7 +59,14 @@ class GivesRights:
 
 @admin.register(Group)
 class GroupAdmin(GivesRights, DjangoGroupAdmin, ModelAdmin):
-    pass
+    # Under another name a role is none: its teachers would look after every course.
+    def get_readonly_fields(self, request, obj=None):
+        fields = super().get_readonly_fields(request, obj)
+        return (*fields, "name") if obj is not None and obj.name in ROLES else fields
+
+    def has_delete_permission(self, request, obj=None):
+        is_role = obj is not None and obj.name in ROLES
+        return not is_role and super().has_delete_permission(request, obj)
 
 
 @admin.register(User)
@@ -64,6 +75,16 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     readonly_fields = ("traces",)
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        if looks_after_all(request.user):
+            return rows
+        return rows.filter(pk__in=students_of(request.user).values("pk"))
+
+    def get_list_filter(self, request):
+        # What roles there are is nothing to a teacher.
+        return super().get_list_filter(request) if looks_after_all(request.user) else ()
 
     def get_readonly_fields(self, request, obj=None):
         fields = super().get_readonly_fields(request, obj)
@@ -85,6 +106,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def get_fieldsets(self, request, obj=None):
         # Who a pseudonym belongs to is told only to those who may look at traces.
         shown = super().get_fieldsets(request, obj)
+        if obj is not None and not looks_after_all(request.user):
+            names = ("username", "first_name", "last_name", "email")
+            shown = ((None, {"fields": names}),)
         if obj is None or not request.user.has_perm("tracing.view_tracerecord"):
             return shown
         return (*shown, (_("Traces"), {"fields": ("traces",)}))
@@ -94,7 +118,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return trace_search(pseudonym(user), _("traces of this user"))
 
 
-class ChapterInline(TabularInline):
+class ChapterInline(OfOwnCourses, TabularInline):
     model = Chapter
     fields = ("position", "title", "slug", "published_at")
     extra = 0
@@ -102,7 +126,7 @@ class ChapterInline(TabularInline):
     tab = True
 
 
-class EnrolmentInline(TabularInline):
+class EnrolmentInline(OfOwnCourses, TabularInline):
     model = Enrolment
     autocomplete_fields = ("user",)
     extra = 0
@@ -141,12 +165,15 @@ class Reindexing:
 
 
 @admin.register(Course)
-class CourseAdmin(MakesStudy, CountsWaiting, Reindexing, ModelAdmin):
+class CourseAdmin(OfOwnCourses, HasDesk, MakesStudy, CountsWaiting, Reindexing, ModelAdmin):
+    course_lookup = "pk"
     course_slug = "slug"
     list_display = ("title", "slug", "language", "is_open", "chapter_count", "student_count")
     list_filter = ("language", "is_open")
     search_fields = ("title", "slug")
+    ordering = ("title",)  # of its own: counting takes the model's away
     prepopulated_fields = {"slug": ("title",)}
+    exclude = ("enrolment_key",)  # made by the page that enrols
     inlines = (ChapterInline, EnrolmentInline)
 
     def get_urls(self):
@@ -164,6 +191,21 @@ class CourseAdmin(MakesStudy, CountsWaiting, Reindexing, ModelAdmin):
             )
         )
 
+    def get_exclude(self, request, obj=None):
+        # Who is a teacher of a course is a right, which a teacher does not give.
+        left_out = () if looks_after_all(request.user) else ("teachers",)
+        return (*(super().get_exclude(request, obj) or ()), *left_out)
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        if db_field.name == "teachers":
+            kwargs["queryset"] = User.objects.filter(is_staff=True, groups__name=TEACHER)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_related(self, request, form, formsets, change):
+        super().save_related(request, form, formsets, change)
+        if not change and not looks_after_all(request.user):
+            form.instance.teachers.add(request.user)  # or it would be nobody's
+
     @admin.display(description=_("chapters"), ordering="_chapters")
     def chapter_count(self, course):
         return course._chapters
@@ -174,10 +216,10 @@ class CourseAdmin(MakesStudy, CountsWaiting, Reindexing, ModelAdmin):
 
 
 @admin.register(Chapter)
-class ChapterAdmin(MakesStudy, Reindexing, ModelAdmin):
+class ChapterAdmin(OfOwnCourses, Previews, MakesStudy, Reindexing, ModelAdmin):
     course_slug = "course__slug"
     list_display = ("title", "course", "position", "published_at", "updated_at")
-    list_filter = ("course",)
+    list_filter = (("course", OwnCoursesFilter),)
     ordering = ("course__title", "position", "pk")
     search_fields = ("title", "slug")
     readonly_fields = ("source_path", "created_at", "updated_at")
@@ -188,14 +230,14 @@ class ChapterAdmin(MakesStudy, Reindexing, ModelAdmin):
 
 
 @admin.register(Enrolment)
-class EnrolmentAdmin(ModelAdmin):
+class EnrolmentAdmin(OfOwnCourses, ModelAdmin):
     list_display = ("user", "course", "created_at")
-    list_filter = ("course",)
+    list_filter = (("course", OwnCoursesFilter),)
     autocomplete_fields = ("user", "course")
     search_fields = ("user__username", "user__email")
 
 
-class MessageInline(ReadOnly, TabularInline):
+class MessageInline(ShowsTraces, ReadOnly, TabularInline):
     model = Message
     fields = ("role", "text", "status", "trace")
     readonly_fields = fields
@@ -209,9 +251,9 @@ class MessageInline(ReadOnly, TabularInline):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnly, ModelAdmin):
+class ConversationAdmin(ShowsTraces, OfOwnCourses, ReadOnly, ModelAdmin):
     list_display = ("title_or_new", "user", "course", "question_count", "updated_at", "trace")
-    list_filter = ("course",)
+    list_filter = (("course", OwnCoursesFilter),)
     search_fields = ("=id", "title", "user__username")
     fields = ("title", "user", "course", "chapter", "created_at", "updated_at", "traces")
     readonly_fields = fields
@@ -256,7 +298,9 @@ class CitationInline(ReadOnly, TabularInline):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly, ModelAdmin):
+class MessageAdmin(ShowsTraces, OfOwnCourses, ReadOnly, ModelAdmin):
+    course_lookup = "conversation__course"
+
     def has_delete_permission(self, request, obj=None):
         # One by one they would leave a conversation with holes; it goes as a whole, or not.
         here = request.resolver_match.url_name or ""
@@ -274,7 +318,12 @@ class MessageAdmin(ReadOnly, ModelAdmin):
         "tokens",
         "trace",
     )
-    list_filter = ("role", "status", "is_weakly_sourced", "conversation__course")
+    list_filter = (
+        "role",
+        "status",
+        "is_weakly_sourced",
+        ("conversation__course", OwnCoursesFilter),
+    )
     search_fields = ("=id", "=trace_id", "text")
     fields = (
         "conversation",

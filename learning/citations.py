@@ -13,6 +13,7 @@ from django.db.models.query import ModelIterable
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from learning import roles
 from learning.documents.pages import MARKS_BEGIN, page_at
 from learning.models import Chapter, Citation
 from learning.pages import page_label
@@ -23,10 +24,10 @@ def where_now(chapter: Chapter, start: int, end: int, reader) -> tuple[int, int]
     """Return where a cited passage stands in a chapter that may have been edited since.
 
     None where its words are gone. A stretch that was not cited to this reader stands where it
-    says: what others were told is nobody's business, and staff may know.
+    says: what others were told is nobody's business but theirs who look after the course.
     """
     given = Citation.objects.filter(chapter=chapter, start=start, end=end)
-    if not reader.is_staff:
+    if not roles.looks_after(reader, chapter.course):
         given = given.filter(message__conversation__user=reader)
     quote = given.order_by("-pk").values_list("quote", flat=True).first()
     if quote is None or chapter.text[start:end] == quote:
@@ -40,14 +41,16 @@ def citations_for(user) -> QuerySet[Citation]:
 
     A passage of a chapter that is not published, or of a course that the reader has left, keeps
     its number and nothing else. So does one of a deleted chapter: deleting must not show more than
-    unpublishing, and nobody can say any more whom the words were for. Staff see everything.
+    unpublishing, and nobody can say any more whom the words were for. Who looks after all courses
+    sees everything.
 
     To look at, not to save: what is withheld is not in the rows.
     """
     citations = Citation.objects.select_related("chapter__course").defer("chapter__text")
-    if user.is_staff:
+    if roles.looks_after_all(user):
         return citations
-    readable = Chapter.objects.visible_to(user).filter(course__enrolments__user=user)
+    own = Q(course__in=roles.courses_of(user).order_by().values("pk"))
+    readable = Chapter.objects.visible_to(user).filter(Q(course__enrolments__user=user) | own)
     citations = citations.annotate(is_open=Exists(readable.filter(pk=OuterRef("chapter"))))
     # Withheld as the rows are read, so that no page, frame or snapshot can forget to.
     citations._iterable_class = _Open

@@ -12,13 +12,15 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from learning import roles
 from learning.models import Conversation, Enrolment, Message, User
 
 
 @receiver(post_delete, sender=Enrolment)
 def _left(instance: Enrolment, using: str, **kwargs) -> None:
     of_course = Conversation.objects.filter(user=instance.user_id, course=instance.course_id)
-    if not User.objects.filter(pk=instance.user_id, is_staff=True).exists():  # they read all
+    user = User.objects.filter(pk=instance.user_id).first()
+    if user is None or not roles.courses_of(user).filter(pk=instance.course_id).exists():
         _end_running(of_course, using)
 
 

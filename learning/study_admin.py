@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 from learning.artefacts import jobs
 from learning.links import trace_links
 from learning.models import StudyArtefact, StudyItem
+from learning.own_courses import OfOwnCourses, OwnCoursesFilter, ShowsTraces
 from learning.study_panel import counted, ways_on
 
 Status = StudyArtefact.Status
@@ -25,7 +26,7 @@ LONG_WAIT = timedelta(seconds=30)
 
 
 @admin.register(StudyArtefact)
-class StudyArtefactAdmin(ModelAdmin):
+class StudyArtefactAdmin(ShowsTraces, OfOwnCourses, ModelAdmin):
     """What shows how far a job is carries `data-live`: study_jobs.js keeps it up to date."""
 
     list_display = (
@@ -39,7 +40,7 @@ class StudyArtefactAdmin(ModelAdmin):
         "goes_on",
         "trace",
     )
-    list_filter = ("kind", "status", "course")
+    list_filter = ("kind", "status", ("course", OwnCoursesFilter))
     list_select_related = ("course", "chapter", "requested_by")
     list_before_template = "admin/learning/job_worker.html"
     change_form_outer_before_template = "admin/learning/job_actions.html"
@@ -135,7 +136,7 @@ class StudyArtefactAdmin(ModelAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        job = StudyArtefact.objects.filter(pk=job_id).first()
+        job = self.get_queryset(request).filter(pk=job_id).first()
         if job is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(job_id))
         if does(job):

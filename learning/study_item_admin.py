@@ -13,11 +13,12 @@ from unfold.admin import ModelAdmin
 from learning.artefacts import review
 from learning.artefacts.review import Queue
 from learning.models import ItemPassage, StudyItem
+from learning.own_courses import OfOwnCourses, OwnCoursesFilter
 from learning.views import review as review_pages
 
 
 @admin.register(StudyItem)
-class StudyItemAdmin(ModelAdmin):
+class StudyItemAdmin(OfOwnCourses, ModelAdmin):
     list_display = (
         "words",
         "kind",
@@ -28,7 +29,7 @@ class StudyItemAdmin(ModelAdmin):
         "edited",
         "review_link",
     )
-    list_filter = ("kind", "status", "course", "is_edited")
+    list_filter = ("kind", "status", ("course", OwnCoursesFilter), "is_edited")
     list_select_related = ("course", "source", "target")
     list_per_page = 50
     search_fields = ("content__name", "content__text", "passages__form")

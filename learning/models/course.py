@@ -6,15 +6,20 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from learning import roles
+
 
 class CourseQuerySet(models.QuerySet):
     def visible_to(self, user):
-        """The courses a person may know of: open ones and their own; staff: all."""
-        if user.is_authenticated and user.is_staff:
-            return self
+        """The courses a person may know of: open ones, their own, and those they look after."""
         if not user.is_authenticated:
             return self.filter(is_open=True)
-        return self.filter(models.Q(is_open=True) | models.Q(enrolments__user=user)).distinct()
+        if roles.looks_after_all(user):
+            return self
+        known = models.Q(is_open=True) | models.Q(enrolments__user=user)
+        if user.is_staff:
+            known |= models.Q(pk__in=roles.courses_of(user).order_by().values("pk"))
+        return self.filter(known).distinct()
 
 
 class Course(models.Model):
@@ -89,11 +94,17 @@ class Course(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("course", args=[self.slug])
 
+    @property
+    def enrolment_url(self) -> str:
+        """The address of the enrolment link; "" while there is none."""
+        key = self.enrolment_key
+        return reverse("enrol_by_link", args=[self.slug, key]) if key else ""
+
     def is_read_by(self, user) -> bool:
         """Whether a person may read the chapters and ask the tutor."""
         if not user.is_authenticated:
             return False
-        return user.is_staff or self.enrolments.filter(user=user).exists()
+        return roles.looks_after(user, self) or self.enrolments.filter(user=user).exists()
 
 
 class ChapterQuerySet(models.QuerySet):
@@ -101,8 +112,13 @@ class ChapterQuerySet(models.QuerySet):
         return self.filter(published_at__lte=timezone.now())
 
     def visible_to(self, user):
-        """The chapters a reader of the course may see: published ones; staff: all of them."""
-        return self if user.is_staff else self.published()
+        """The chapters a reader of the course may see: published ones; who looks after it: all."""
+        if not user.is_staff:
+            return self.published()
+        if roles.looks_after_all(user):
+            return self
+        own = roles.courses_of(user).order_by().values("pk")
+        return self.filter(models.Q(published_at__lte=timezone.now()) | models.Q(course__in=own))
 
 
 class Chapter(models.Model):

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from learning import roles
 from learning.models import Chapter, Course, StudyItem
 
 
@@ -28,7 +29,7 @@ def ways_to_make(request, course: Course, kind: str) -> dict[str, str]:
     `review_url` where some wait, else `making_url`; what a person may not do is missing.
     """
     user = request.user
-    if not user.is_staff:
+    if not roles.looks_after(user, course):
         return {}
     waiting = course.items.filter(kind=kind, status=StudyItem.Status.PENDING)
     if user.has_perm("learning.view_studyitem") and waiting.exists():

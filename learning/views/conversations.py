@@ -23,7 +23,7 @@ from learning.citations import citations_for
 from learning.limits import questions_left
 from learning.llm import availability
 from learning.llm.base import get_chat_model
-from learning.models import Chapter, Conversation, Course, Message
+from learning.models import Chapter, Conversation, Course, Feedback, Message
 from learning.rendering import addresses_in, render_blocks, render_quote
 from learning.views.access import login_first, turned_away, visible_chapter, visible_course
 
@@ -65,12 +65,8 @@ def start(request, course_slug):
 
 @login_required
 def conversation(request, conversation_id):
-    conversation = get_object_or_404(
-        Conversation.objects.select_related("course"), pk=conversation_id, user=request.user
-    )
+    conversation = own_conversation(request, conversation_id)
     course = conversation.course
-    if not course.is_read_by(request.user):
-        raise Http404
     chapters = course.chapters.visible_to(request.user).defer("text")
     begun_from = chapters.filter(pk=conversation.chapter_id).first()
     return render(
@@ -106,10 +102,7 @@ def delete(request, conversation_id):
 @login_required
 def show(request, conversation_id):
     """Show the branch of a conversation that holds a turn: `turn` is one of its versions."""
-    mine = request.user.conversations.select_related("course")
-    conversation = get_object_or_404(mine, pk=conversation_id)
-    if not conversation.course.is_read_by(request.user):
-        raise Http404
+    conversation = own_conversation(request, conversation_id)
     try:
         turn = uuid.UUID(request.POST.get("turn", ""))
     except ValueError:
@@ -124,6 +117,16 @@ def show(request, conversation_id):
     else:
         raise Http404
     return redirect(conversation)
+
+
+def own_conversation(request, conversation_id: UUID) -> Conversation:
+    """Return a conversation of this person in a course that they may read, or raise Http404."""
+    mine = request.user.conversations.select_related("course")
+    conversation = get_object_or_404(mine, pk=conversation_id)
+    if not conversation.course.is_read_by(request.user):
+        raise Http404
+    conversation.user = request.user
+    return conversation
 
 
 def conversations_of(user, course: Course) -> QuerySet[Conversation]:
@@ -168,6 +171,7 @@ def chat_context(
         "notice": availability.notice(),
         "left": questions_left(request.user, course) if request.user.is_authenticated else None,
         "longest_question": settings.TUTOR["QUESTION_CHARACTERS"],
+        "reasons": Feedback.Reason.choices,
     }
 
 
@@ -176,7 +180,9 @@ def socket_path(conversation: Conversation) -> str:
 
 
 def _entries(path: Sequence[UUID], branches: Branches, reader) -> list[dict]:
-    messages = Message.objects.prefetch_related(Prefetch("citations", citations_for(reader)))
+    messages = Message.objects.select_related("feedback").prefetch_related(
+        Prefetch("citations", citations_for(reader))
+    )
     found = messages.in_bulk(path)
     return [_entry(found[pk], branches) for pk in path if pk in found]
 
@@ -192,6 +198,7 @@ def _entry(message: Message, branches: Branches) -> dict:
     return {
         "message": message,
         "is_answer": True,
+        "feedback": getattr(message, "feedback", None),
         "versions": versions if len(versions) > 1 else (),
         "version": versions.index(message.pk) + 1,
         # What `render_blocks` returns went through the sanitizer.

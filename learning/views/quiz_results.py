@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from learning.artefacts.review import Queue
 from learning.models import Chapter, Course, StudyItem
 from learning.quiz_results import results
+from learning.roles import courses_of
 from learning.views.quiz_text import shown, shown_in_line
 from learning.views.review import address
 
@@ -18,7 +19,7 @@ MAY = ("learning.view_course", "learning.view_quizattempt")
 def quiz_results(request, course_id):
     if not request.user.has_perms(MAY):
         raise PermissionDenied
-    course = get_object_or_404(Course, pk=course_id)
+    course = get_object_or_404(courses_of(request.user), pk=course_id)
     found = results(course)
     may_review = request.user.has_perm("learning.view_studyitem")
     may_open = request.user.has_perm("learning.view_chapter")

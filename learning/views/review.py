@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -20,7 +20,8 @@ from learning.artefacts import review as use_case
 from learning.artefacts.items import ItemError
 from learning.artefacts.review import Decision, Queue, ReviewError
 from learning.forms_review import form_for
-from learning.models import Course, StudyItem
+from learning.models import StudyItem
+from learning.roles import courses_of, looks_after_all
 from learning.views.review_item import shown_item
 
 Kind = StudyItem.Kind
@@ -33,15 +34,16 @@ DECISIONS = {"approve": Status.APPROVED, "reject": Status.REJECTED}
 def review(request, model_admin):
     """Show one item of a queue, or what waits; POST decides and goes on to the next."""
     _must_be_allowed(model_admin.has_view_permission(request))
-    queue, item_id = _asked_for(request.GET)
+    queue, item_id = _asked_for(request)
     if request.method == "POST":
         _must_be_allowed(model_admin.has_change_permission(request))
         if request.POST.get("do") == "undo":
             return _undo(request, queue)
         return _decide(request, queue)
     is_asked = bool(request.GET)
-    pks = queue.pks() if is_asked else []
-    item = _found(item_id) if item_id else _found(pks[0]) if pks else None
+    pks = _pks(request, queue) if is_asked else []
+    item_id_shown = item_id or next(iter(pks), None)
+    item = _found(request, item_id_shown) if item_id_shown else None
     if item_id and item is None:
         messages.warning(request, _("This item is gone. Here is the next one."))
         return _to(queue)
@@ -55,15 +57,15 @@ def review(request, model_admin):
         item=item,
         **_way_on(queue, pks, item),
         **shown_item(item),
-        at_once=queue.to_approve_at_once().count() if queue.status == Status.PENDING else 0,
+        at_once=_at_once(request, queue),
     )
 
 
 def edit(request, model_admin, item_id):
     """Show the form of an item; POST saves it, and may approve it."""
     _must_be_allowed(model_admin.has_change_permission(request))
-    queue, _item_id = _asked_for(request.GET)
-    item = _found(item_id)
+    queue, _item_id = _asked_for(request)
+    item = _found(request, item_id)
     if item is None:
         messages.warning(request, _("This item is gone. Here is the next one."))
         return _to(queue)
@@ -71,7 +73,7 @@ def edit(request, model_admin, item_id):
     seen = request.POST.get("seen") or use_case.version(item)
     if request.method == "POST" and form.is_valid():
         approves = request.POST.get("do") == "approve"
-        following = _following(queue, item.pk) if approves else item.pk
+        following = _following(request, queue, item.pk) if approves else item.pk
         try:
             decision = use_case.edit(
                 item.pk, form.content, seen=seen, by=request.user, approves=approves
@@ -83,7 +85,7 @@ def edit(request, model_admin, item_id):
             return _to(queue, item.pk)
         else:
             done = _what_was_done(decision, approves=approves)
-            _remember(request, decision, queue, done, _found(item.pk) or item)
+            _remember(request, decision, queue, done, _found(request, item.pk) or item)
             return _to(queue, following)
     return _page(
         request,
@@ -100,8 +102,8 @@ def edit(request, model_admin, item_id):
 def approve_all(request, model_admin):
     """Ask before all that waits of one kind, in one course, is approved; POST does it."""
     _must_be_allowed(model_admin.has_change_permission(request))
-    queue, _item_id = _asked_for(request.GET)
-    course = get_object_or_404(Course, pk=queue.course_id or 0)
+    queue, _item_id = _asked_for(request)
+    course = get_object_or_404(courses_of(request.user), pk=queue.course_id or 0)
     if not queue.kind or queue.status != Status.PENDING:
         raise Http404
     if request.method == "POST":
@@ -144,7 +146,8 @@ def _must_be_allowed(is_allowed: bool) -> None:
         raise PermissionDenied
 
 
-def _asked_for(query) -> tuple[Queue, int | None]:
+def _asked_for(request) -> tuple[Queue, int | None]:
+    query = request.GET
     numbers = {name: query.get(name, "") for name in ("course", "item")}
     kind, status = query.get("kind", ""), query.get("status", Status.PENDING)
     if any(number and not (number.isdecimal() and len(number) < 16) for number in numbers.values()):
@@ -152,21 +155,41 @@ def _asked_for(query) -> tuple[Queue, int | None]:
     if kind not in ("", *Kind.values) or status not in ("", *Status.values):
         raise Http404
     course, item = (int(number) if number else None for number in numbers.values())
+    if course and not looks_after_all(request.user):
+        get_object_or_404(courses_of(request.user), pk=course)
     return Queue(course, kind, status), item
 
 
-def _found(item_id: int) -> StudyItem | None:
+def _own(request, items: QuerySet[StudyItem]) -> QuerySet[StudyItem]:
+    """Those of the courses that this person looks after: a queue of all courses holds others."""
+    if looks_after_all(request.user):
+        return items
+    return items.filter(course__in=courses_of(request.user))
+
+
+def _pks(request, queue: Queue) -> list[int]:
+    return list(_own(request, queue.items()).values_list("pk", flat=True))
+
+
+def _at_once(request, queue: Queue) -> int:
+    if queue.status != Status.PENDING:
+        return 0
+    return _own(request, queue.to_approve_at_once()).count()
+
+
+def _found(request, item_id: int) -> StudyItem | None:
     related = ("course", "source", "target", "reviewed_by", "artefact")
-    return StudyItem.objects.select_related(*related).filter(pk=item_id).first()
+    items = _own(request, StudyItem.objects.select_related(*related))
+    return items.filter(pk=item_id).first()
 
 
 def _to(queue: Queue, item_id: int | None = None) -> HttpResponseRedirect:
     return HttpResponseRedirect(address(queue, item_id))
 
 
-def _following(queue: Queue, item_id: int) -> int | None:
+def _following(request, queue: Queue, item_id: int) -> int | None:
     """The one that comes when this one has been decided on; from the last back to the first."""
-    pks = queue.pks()
+    pks = _pks(request, queue)
     if item_id not in pks:
         return None
     place = pks.index(item_id)
@@ -176,13 +199,14 @@ def _following(queue: Queue, item_id: int) -> int | None:
 def _decide(request, queue: Queue):
     item_id = request.POST.get("item", "")
     status = DECISIONS.get(request.POST.get("do", ""))
-    item = _found(int(item_id)) if item_id.isdecimal() and len(item_id) < 16 else None
+    is_number = item_id.isdecimal() and len(item_id) < 16
+    item = _found(request, int(item_id)) if is_number else None
     if status is None:
         raise Http404
     if item is None:
         messages.warning(request, _("This item is gone. Here is the next one."))
         return _to(queue)
-    following = _following(queue, item.pk)
+    following = _following(request, queue, item.pk)
     try:
         decision = use_case.decide(
             item.pk, status, seen=request.POST.get("seen", ""), by=request.user
@@ -208,13 +232,14 @@ def _remember(request, decision: Decision, queue: Queue, done, item: StudyItem |
         "done": str(done),
         "words": use_case.in_a_line(item, most=80) if is_one else str(item),
         "queue": asdict(queue),
+        "course": item.course_id if is_one else queue.course_id,
         "item": item.pk if is_one else None,
     }
     request.session[UNDOABLE] = [*request.session.get(UNDOABLE, []), entry][-MOST_UNDOABLE:]
 
 
 def _undo(request, queue: Queue):
-    stack = request.session.get(UNDOABLE, [])
+    stack = _undoable(request)
     if not stack:
         messages.info(request, _("There is nothing to undo."))
         return _to(queue)
@@ -227,21 +252,31 @@ def _undo(request, queue: Queue):
     return _to(Queue(**last["queue"]), last["item"])
 
 
+def _undoable(request) -> list[dict]:
+    """What this person has decided in this session, in courses that are theirs still."""
+    stack = request.session.get(UNDOABLE, [])
+    if looks_after_all(request.user):
+        return stack
+    own = set(courses_of(request.user).values_list("pk", flat=True))
+    return [entry for entry in stack if entry.get("course") in own]
+
+
 def _page(request, model_admin, template: str, queue: Queue, **context):
-    counts = StudyItem.objects.all()
+    counts = _own(request, StudyItem.objects.all())
     if queue.course_id:
         counts = counts.filter(course=queue.course_id)
     if queue.kind:
         counts = counts.filter(kind=queue.kind)
     by_status = dict(counts.order_by().values_list("status").annotate(Count("pk")))
-    stack = request.session.get(UNDOABLE, [])
+    stack = _undoable(request)
+    own = courses_of(request.user)
     context = {"is_asked": True, **context} | {
         **_site_context(request, model_admin),
         "opts": model_admin.opts,
         "title": _("Review"),
         "queue": queue,
         "kind_shown": Kind(queue.kind).label if queue.kind else "",
-        "course": Course.objects.filter(pk=queue.course_id).first() if queue.course_id else None,
+        "course": own.filter(pk=queue.course_id).first() if queue.course_id else None,
         "statuses": [
             (status, by_status.get(status, 0), address(Queue(queue.course_id, queue.kind, status)))
             for status in Status
@@ -252,7 +287,7 @@ def _page(request, model_admin, template: str, queue: Queue, **context):
                 "kind_shown": Kind(each["kind"]).label,
                 "url": address(Queue(each["course"], each["kind"])),
             }
-            for each in use_case.waiting_by_kind()
+            for each in _waiting(request)
         ],
         "here": address(queue),
         "query": urlencode(_query(queue)),
@@ -260,6 +295,14 @@ def _page(request, model_admin, template: str, queue: Queue, **context):
         "may_change": model_admin.has_change_permission(request),
     }
     return TemplateResponse(request, f"admin/learning/{template}", context)
+
+
+def _waiting(request) -> list[dict]:
+    waiting = use_case.waiting_by_kind()
+    if looks_after_all(request.user):
+        return waiting
+    own = set(courses_of(request.user).values_list("pk", flat=True))
+    return [each for each in waiting if each["course"] in own]
 
 
 def _site_context(request, model_admin) -> dict:

@@ -6,8 +6,11 @@ Each word says who may ever read it; `leaks` looks for the others in what came o
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib import import_module
 
-from django.contrib.auth.models import Permission
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -19,6 +22,7 @@ from learning.models import (
     Enrolment,
     Message,
     QuizAttempt,
+    StudyArtefact,
     StudyItem,
     User,
 )
@@ -26,7 +30,8 @@ from tests.conftest import person
 from tracing.models import ObservationRecord, ScoreRecord, TraceRecord
 
 LOOKS = "staff", "examiner", "superuser"  # at courses; at more only by permission
-EVERYBODY = "visitor", "alice", "bob", "carol", "dora", "erin", *LOOKS
+# The teacher looks after the course of meadows alone.
+EVERYBODY = "visitor", "alice", "bob", "carol", "dora", "erin", "teacher", *LOOKS
 SUPERUSER = ("superuser",)
 NOBODY = ()
 
@@ -39,7 +44,8 @@ MAY_READ = {
     "canary-scheduled": LOOKS,  # one that will be published tomorrow
     "canary-deleted": ("examiner", "superuser"),  # one that is gone; a citation quotes it
     "canary-trees": ("carol", *LOOKS),  # another closed course
-    "canary-meadow-text": LOOKS,  # the text of an open course that nobody has joined
+    # The text of an open course that nobody has joined.
+    "canary-meadow-text": ("teacher", *LOOKS),
     # What was made of the course of plants and is not approved, whatever its chapter.
     "canary-waiting": SUPERUSER,
     "canary-rejected": SUPERUSER,
@@ -72,6 +78,7 @@ class World:
                 *(str(conversation.pk) for conversation in self.conversations.values()),
                 str(uuid.uuid4()),
             ],
+            "key": ["a-key-of-no-course"],
             "attempt_id": [
                 *(str(attempt.pk) for attempt in self.attempts.values()),
                 str(uuid.uuid4()),
@@ -110,6 +117,9 @@ def build() -> World:
     Enrolment.objects.filter(user=world.people["dora"]).delete()
     User.objects.filter(username="erin").update(is_active=False)
     world.people["erin"].is_active = False
+    StudyArtefact.objects.create(
+        course=world.courses["plants"], kind="quiz", detail="canary-plants-text"
+    )
     _cite(world)
     _trace(world.conversations["alice"])
     return world
@@ -123,9 +133,18 @@ def add_people(world: World) -> None:
     world.people["examiner"] = person("examiner", is_staff=True)
     may = ["view_conversation", "view_message", "view_citation", "view_tracerecord"]
     world.people["examiner"].user_permissions.set(Permission.objects.filter(codename__in=may))
+    make_roles()
+    world.people["teacher"] = person("teacher", is_staff=True)
+    world.people["teacher"].groups.set(Group.objects.filter(name="Teacher"))
     world.people["superuser"] = person("superuser", is_staff=True, is_superuser=True)
     for user in User.objects.filter(is_staff=False):
         User.objects.filter(pk=user.pk).update(email=f"canary-mail-{user.username}@example.org")
+
+
+def make_roles() -> None:
+    """Make the groups as the migration does: a test that empties the database takes them away."""
+    migration = import_module("learning.migrations.0006_roles")
+    migration.make_roles(apps, connection.schema_editor())
 
 
 def _courses(world: World) -> None:
@@ -153,6 +172,7 @@ def _courses(world: World) -> None:
     course("trees", "Trees canary-trees", "canary-trees")
     meadow = course("meadow", "Meadow", "grass", is_open=True)
     meadow.chapters.update(text="Of grass: canary-meadow-text.")
+    meadow.teachers.add(world.people["teacher"])
     for slug, names in (("plants", ("alice", "bob", "dora", "erin")), ("trees", ("carol",))):
         for name in names:
             Enrolment.objects.create(user=world.people[name], course=world.courses[slug])

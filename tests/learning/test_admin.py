@@ -132,7 +132,7 @@ def test_a_course_with_a_new_address_leaves_the_index_under_its_old_one(desk, co
 
     desk.post(
         f"/admin/learning/course/{course.pk}/change/",
-        {"slug": "botany", "title": "Botany", "language": "en", **forms},
+        {"slug": "botany", "title": "Botany", "language": "en", "stance": "answer", **forms},
     )
 
     jobs = DBTaskResult.objects.all()

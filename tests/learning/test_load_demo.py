@@ -1,4 +1,4 @@
-"""The demo: two courses, two people, and no known password on a public site."""
+"""The demo: two courses, three people, and no known password on a public site."""
 
 from io import StringIO
 
@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from learning.models import Chapter, Course, Enrolment, User
+from learning.roles import courses_of
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +17,7 @@ def load(**options) -> str:
     return out.getvalue()
 
 
-def test_it_brings_two_open_courses_and_two_people(settings, client):
+def test_it_brings_two_open_courses_and_three_people(settings, client):
     settings.DEBUG = True
 
     load()
@@ -30,6 +31,11 @@ def test_it_brings_two_open_courses_and_two_people(settings, client):
     assert (student.is_staff, staff.is_staff, staff.is_superuser) == (False, True, True)
     assert student.check_password("student")
     assert staff.check_password("staff")
+    teacher = User.objects.get(username="teacher")
+    assert (teacher.is_staff, teacher.is_superuser) == (True, False)
+    assert teacher.check_password("teacher")
+    assert [group.name for group in teacher.groups.all()] == ["Teacher"]
+    assert set(courses_of(teacher)) == set(Course.objects.all())
 
 
 def test_the_courses_are_large_enough_to_search_in(settings):
@@ -54,7 +60,18 @@ def test_a_second_time_it_changes_nothing_and_says_so(settings):
     said = load(password="another")
 
     assert [list(model.objects.values()) for model in tables] == before
-    assert said.count("here already") == 4
+    assert said.count("here already") == 5
+
+
+def test_somebody_who_is_called_teacher_already_is_given_nothing(settings):
+    settings.DEBUG = True
+    somebody = User.objects.create_user("teacher", password="my own")
+
+    load()
+
+    somebody.refresh_from_db()
+    assert not somebody.is_staff
+    assert not somebody.groups.exists() and not somebody.taught_courses.exists()
 
 
 def test_a_public_site_gets_no_known_password(settings):

@@ -1,14 +1,17 @@
-"""`manage.py load_demo`: two courses and two people to try the product with."""
+"""`manage.py load_demo`: two courses and three people to try the product with."""
 
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 import learning
 from learning.importing import CourseImportError, import_course
 from learning.models import Course, Enrolment
+from learning.roles import TEACHER
 
 FOLDER = Path(learning.__file__).parent / "demo"
 # Folder names are also the courses' slugs.
@@ -16,10 +19,12 @@ COURSES = ("calculus", "machine-learning-zh")
 
 
 class Command(BaseCommand):
-    help = "Load the demo courses, and the users student and staff (password as the name)."
+    help = "Load the demo courses, and the users student, teacher and staff (password as the name)."
 
     def add_arguments(self, parser):
-        parser.add_argument("--password", help="for both users; needed where DJANGO_DEBUG is off")
+        parser.add_argument(
+            "--password", help="for all three users; needed where DJANGO_DEBUG is off"
+        )
 
     def handle(self, *, password, **options):
         if not settings.DEBUG and not password:
@@ -29,6 +34,7 @@ class Command(BaseCommand):
             )
         courses = [self.course(slug) for slug in COURSES]
         student = self.user("student", password)
+        self.teacher(password, courses)
         self.user("staff", password, is_staff=True, is_superuser=True)
         for course in courses:
             _, is_new = Enrolment.objects.get_or_create(user=student, course=course)
@@ -49,6 +55,18 @@ class Command(BaseCommand):
             raise CommandError("; ".join(f"{path}: {why}" for path, why in report.problems))
         self.stdout.write(self.style.SUCCESS(str(report)))
         return report.course
+
+    @transaction.atomic
+    def teacher(self, password: str | None, courses: list[Course]) -> None:
+        if get_user_model().objects.filter(username="teacher").exists():
+            # May be somebody real, who is given no role and no course.
+            self.user("teacher", password)
+            return
+        teacher = self.user("teacher", password, is_staff=True)
+        # Made if it is missing, with no rights: staff without a role would see every course.
+        group, _ = Group.objects.get_or_create(name=TEACHER)
+        teacher.groups.add(group)
+        teacher.taught_courses.add(*courses)
 
     def user(self, name: str, password: str | None, **rights):
         User = get_user_model()

@@ -89,13 +89,18 @@ class Command(BaseCommand):
     def _who_may_log_in(self) -> Iterator[str]:
         if not User.objects.filter(is_superuser=True).exists():
             yield "  nobody can open /admin/ yet: manage.py createsuperuser"
-        for user in User.objects.filter(username__in=["student", "staff"]).order_by("-username"):
+        where = {
+            "student": "two courses",
+            "teacher": "these courses in /admin/",
+            "staff": "all of /admin/",
+        }
+        people = User.objects.filter(username__in=where)
+        for user in sorted(people, key=lambda user: list(where).index(user.username)):
             # A password that is the name is one that load_demo gave.
             if not user.check_password(user.username):
                 continue
             if settings.DEBUG:
-                where = "/admin/ too" if user.is_staff else "two courses"
-                yield f"  log in as {user.username} / {user.username}  ({where})"
+                yield f"  log in as {user.username} / {user.username}  ({where[user.username]})"
             else:
                 yield (
                     f"  everybody knows the password of {user.username}: "

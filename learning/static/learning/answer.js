@@ -3,6 +3,7 @@
 // HTML is inserted only where the server rendered and cleaned it; everything else is text.
 
 import { codePoints, unitsOf } from "./codepoints.js";
+import { addCopyButtons } from "./copying.js";
 import { Tail } from "./tail.js";
 import { showVersions } from "./versions.js";
 import { counted } from "./words.js";
@@ -146,6 +147,9 @@ export class Answer {
   finish(status, message) {
     this.tail.clear();
     this.element.dataset.state = status;
+    // What is copied. Of an answer that stood on the page the server wrote it there.
+    if (this.length !== null) this.blocks.dataset.markdown = this.text;
+    addCopyButtons(this.root, this.element);
     this.say(message || this.words[status] || "");
   }
 

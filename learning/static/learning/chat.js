@@ -3,11 +3,14 @@
 // How things look is the business of Log and Composer; what the server says, of Line.
 
 import { Composer } from "./composer.js";
+import { Copying } from "./copying.js";
 import { Editor } from "./editing.js";
+import { Feedback } from "./feedback.js";
 import { Line } from "./line.js";
 import { Log } from "./log.js";
 import { startConversation } from "./requests.js";
 import { isTouched, markScrolling } from "./screen.js";
+import { Suggestions } from "./suggestions.js";
 import { fetchVersion, focusVersions } from "./versions.js";
 import { readWords } from "./words.js";
 
@@ -34,6 +37,15 @@ class Chat {
     this.newButton?.addEventListener("click", () => this.startOver());
     this.log.element.addEventListener("click", (event) => this.clicked(event));
     this.log.element.addEventListener("submit", (event) => this.versionChosen(event));
+    const saying = {
+      say: (words) => this.tell(words),
+      fail: (words) => this.say(words),
+    };
+    new Feedback(root, this.log.element, this.words, saying);
+    new Copying(this.log.element, this.words, saying);
+    this.suggestions = new Suggestions(root, this.log, {
+      propose: (text, button) => this.propose(text, button),
+    });
     root.toggleAttribute("data-live", true);
     if (root.dataset.socket) this.line.connect();
     this.update();
@@ -59,6 +71,13 @@ class Chat {
     };
     this.log.follow({ always: true });
     this.send({ text, element, giveBack });
+  }
+
+  propose(text, button) {
+    this.composer.propose(text);
+    // A touch does not call the keyboard up; who cannot see the field hears that it is filled.
+    if (!isTouched || button.matches(":focus-visible")) this.composer.input.focus();
+    this.tell(this.words.proposed);
   }
 
   clicked(event) {
@@ -218,6 +237,7 @@ class Chat {
     const { isRefused } = this.line;
     this.composer.show({ isBusy, isStopping: isBusy && wantsStop, isRefused });
     this.log.lock(this.isClosed);
+    if (!this.isClosed) this.suggestions.update();
   }
 
   // One line says what is happening, the answer's own. Not all of it is read aloud.
@@ -234,6 +254,12 @@ class Chat {
     this.status.textContent = words;
     this.status.hidden = !words;
     if (words) this.announcer.textContent = words;
+  }
+
+  // For the ears alone; the same words again are heard again.
+  tell(words) {
+    this.announcer.textContent = "";
+    requestAnimationFrame(() => (this.announcer.textContent = words));
   }
 
   announce(answer) {

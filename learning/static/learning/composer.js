@@ -16,6 +16,7 @@ export class Composer {
     this.stopButton = root.querySelector("[data-stop]");
     this.leftLine = root.querySelector("[data-left]");
     this.notice = root.querySelector("[data-notice]");
+    this.proposed = null; // the suggestion that the field holds
     this.unasked = ""; // words that are on their way, and may come back
     this.field = new QuestionField(root.querySelector("[data-question]"), {
       counter: root.querySelector("[data-counter]"),
@@ -42,6 +43,14 @@ export class Composer {
     const address = new URL(location.href);
     address.searchParams.delete("question");
     history.replaceState(history.state, "", address);
+    this.input.setSelectionRange(this.input.value.length, this.input.value.length);
+  }
+
+  // A suggestion takes the place of the one before it, and of nothing that was written by hand.
+  propose(text) {
+    const written = this.input.value === this.proposed ? "" : this.input.value.trim();
+    this.field.text = written ? `${written}\n${text}` : text;
+    this.proposed = written ? null : text;
     this.input.setSelectionRange(this.input.value.length, this.input.value.length);
   }
 

@@ -1,7 +1,10 @@
 // The log of a chat: its questions and answers in order, and the scrolling that follows them.
 
 import { Answer, newQuestion } from "./answer.js";
+import { addCopyButtons } from "./copying.js";
+import { copyFeedback } from "./feedback.js";
 import { markScrolling } from "./screen.js";
+import { nameAfter } from "./title.js";
 import { copyVersions } from "./versions.js";
 
 const NEAR_BOTTOM = 48; // pixels
@@ -44,6 +47,7 @@ export class Log {
       const mine = known.get(turn);
       const answer = mine?.element === element ? mine : new Answer(this.root, this.words, element);
       this.answers.set(turn, answer);
+      addCopyButtons(this.root, element);
     }
     this.isLocked = null; // what is new does not know yet
     this.empty.hidden = this.element.querySelector("article") !== null;
@@ -69,6 +73,7 @@ export class Log {
       this.element.insertBefore(answer.element, waiting);
     }
     this.answers.set(turn, answer);
+    nameAfter(question);
     this.empty.hidden = true;
     this.isLocked = null;
     return answer;
@@ -125,6 +130,7 @@ export class Log {
     const mine = this.answers.get(theirs.dataset.turn);
     if (!mine || (mine.isRunning && theirs.dataset.state !== "running")) return null;
     copyVersions(theirs, mine.element);
+    copyFeedback(theirs, mine.element);
     return mine.element;
   }
 
