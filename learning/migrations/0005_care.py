@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ('is_helpful', models.BooleanField(verbose_name='helpful')),
                 ('reason', models.CharField(blank=True, choices=[('wrong', 'It is wrong.'), ('unclear', 'I do not understand it.'), ('incomplete', 'Something is missing.'), ('sources', 'The sources do not fit.'), ('other', 'Something else.')], max_length=12, verbose_name='reason')),
                 ('comment', models.CharField(blank=True, max_length=500, verbose_name='comment')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='given')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
                 ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='feedback', to='learning.message', verbose_name='answer')),
             ],

@@ -229,7 +229,7 @@ class Feedback(models.Model):
     is_helpful = models.BooleanField(_("helpful"))
     reason = models.CharField(_("reason"), max_length=12, choices=Reason, blank=True)
     comment = models.CharField(_("comment"), max_length=500, blank=True)
-    created_at = models.DateTimeField(_("given"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     class Meta:
