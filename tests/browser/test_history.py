@@ -7,9 +7,21 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.steps import ask, expect_end, last_answer, new_student, press, words
 from tests.browser.test_pages import violations
+from tests.servers.site import prepare_site
 
 HISTORY = "/courses/tides/history/"
 NARROW = {"width": 360, "height": 740}
+# What is offered comes from approved concepts first; here from the headings of the course.
+NOTHING_APPROVED = """
+from learning.models import StudyItem
+StudyItem.objects.update(status="pending")
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_approved(session_site):
+    """Other modules approve concepts on the site that all share."""
+    prepare_site(session_site.data, [["shell", "-v", "0", "-c", NOTHING_APPROVED]])
 
 
 @pytest.fixture
