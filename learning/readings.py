@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.db.models import Case, F, PositiveSmallIntegerField, Value, When
 from django.utils import timezone
 
 from learning.models import Chapter, Course, Reading, User
@@ -22,10 +21,8 @@ def seen(user: User, chapter: Chapter, percent: int) -> None:
     """Remember how much of a chapter a student has seen; less than before changes nothing."""
     percent = max(0, min(100, percent))
     Reading.objects.get_or_create(user=user, chapter=chapter)
-    further = When(furthest__lt=percent, then=Value(percent))
-    Reading.objects.filter(user=user, chapter=chapter).update(
-        furthest=Case(further, default=F("furthest"), output_field=PositiveSmallIntegerField())
-    )
+    mine = Reading.objects.filter(user=user, chapter=chapter)
+    mine.filter(furthest__lt=percent).update(furthest=percent)
 
 
 def progress(user: User, chapters: Sequence[Chapter]) -> dict[int, int]:

@@ -27,6 +27,7 @@ from django.utils.translation import gettext_noop as _
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from learning.artefacts.passages import Passage
+from learning.events import UNSTORABLE
 from learning.fences import kept_inside, on_one_line
 from learning.llm import availability
 from learning.llm.base import AnswerFormat, ChatMessage, ChatModel, StreamChunk, count_tokens
@@ -54,10 +55,10 @@ class Item(BaseModel):
     @field_validator("*")
     @classmethod
     def can_be_stored(cls, value: Any) -> Any:
-        """JSON can spell what no database takes: a NUL, half a character."""
+        """JSON can spell a NUL, and half a character."""
         for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and "\0" in text.encode().decode():
-                raise ValueError("a NUL")
+            if isinstance(text, str) and UNSTORABLE.search(text):
+                raise ValueError("what no database takes")
         return value
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop as _
 from learning.artefacts.asking import Asker, Item, batches, numbered
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind, name_key
 from learning.artefacts.items import SYMMETRIC, ItemError, can_be_term, check
-from learning.artefacts.keeping import names_of
+from learning.artefacts.keeping import names_of, rejected_keys
 from learning.artefacts.passages import ChapterText, Passage
 from learning.artefacts.terms import CourseTerms
 from learning.models import StudyItem
@@ -72,12 +72,6 @@ def relation_draft(type_: str, source: str, target: str, passages: Iterable[Pass
         source, target = sorted((source, target), key=name_key)
     evidence = [Evidence(passage) for passage in passages]
     return Draft(Kind.RELATION, {"type": type_}, evidence, ends=(source, target))
-
-
-def rejected_keys(known: Iterable[StudyItem]) -> set[str]:
-    """Return the keys of all names that staff want no concept of."""
-    rejected = [item for item in known if item.status == StudyItem.Status.REJECTED]
-    return {name_key(name) for item in rejected for name in names_of(item)}
 
 
 class Reading:

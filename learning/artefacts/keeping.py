@@ -271,5 +271,11 @@ def written_names(item: StudyItem) -> list[str]:
     return [main, *item.content.get("aliases", [])] if main else []
 
 
+def rejected_keys(items: Iterable[StudyItem]) -> set[str]:
+    """Return the keys of all names that staff want no term or concept of."""
+    rejected = [item for item in items if item.status == Status.REJECTED]
+    return {name_key(name) for item in rejected for name in names_of(item)}
+
+
 def _rank(item: StudyItem) -> tuple:
     return (item.status != Status.APPROVED, is_untouched(item), -item.weight)

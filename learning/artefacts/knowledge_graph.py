@@ -14,8 +14,9 @@ from django.db import transaction
 
 from learning.artefacts.asking import Asker
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind, Maker, name_key
-from learning.artefacts.graph_reading import Reading, rejected_keys, relation_draft
+from learning.artefacts.graph_reading import Reading, relation_draft
 from learning.artefacts.items import APPEARS_WITH
+from learning.artefacts.keeping import rejected_keys
 from learning.artefacts.layout import arrange
 from learning.artefacts.passages import ChapterText, CourseText
 from learning.artefacts.terms import CourseTerms, Term

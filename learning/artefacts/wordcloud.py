@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop as _
 from learning.artefacts.asking import Asker, Item, batches, numbered
 from learning.artefacts.base import Draft, Evidence, Harvest, Kind, Maker, name_key
 from learning.artefacts.items import can_be_term
-from learning.artefacts.keeping import names_of
+from learning.artefacts.keeping import rejected_keys
 from learning.artefacts.passages import ChapterText, CourseText, Passage
 from learning.artefacts.terms import CourseTerms
 from learning.fences import on_one_line
@@ -57,12 +57,7 @@ class WordCloud(Maker):
     async def make(
         self, chapter: ChapterText, asker: Asker | None, known: Sequence[StudyItem]
     ) -> Harvest:
-        rejected = {
-            name_key(name)
-            for item in known
-            if item.status == StudyItem.Status.REJECTED
-            for name in names_of(item)
-        }
+        rejected = rejected_keys(known)
         if asker is None:
             return self._counted(chapter, rejected)
         return await self._asked(chapter, asker, rejected)

@@ -10,13 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_POST
 
-from learning import readings
+from learning import enrolling, readings
 from learning.citations import where_now
-from learning.models import Chapter, Course, Enrolment, StudyItem
+from learning.models import Chapter, Course, StudyItem
 from learning.rendering import render_chapter
 from learning.views.access import login_first, turned_away, visible_chapter, visible_course
 from learning.views.conversations import chat_context, conversations_of
 
+NEWEST = 5  # conversations on a course's page; the history has all
 _PASSAGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 
 
@@ -39,16 +40,23 @@ def _with_places(user, courses: list[Course]) -> list[Course]:
     """Give each course `place`, the chapter to go on with, and how many chapters were read."""
     if not courses:
         return []
-    places = readings.last_opened(user, courses)
     visible = Chapter.objects.visible_to(user).filter(course__in=courses).defer("text")
     chapters = list(visible)
     seen = readings.progress(user, chapters)
+    places = readings.last_opened(user, courses)
     for course in courses:
         own = [chapter for chapter in chapters if chapter.course_id == course.pk]
-        course.place = places.get(course.pk)
-        course.chapter_count = len(own)
-        course.read_count = sum(seen.get(chapter.pk, 0) >= readings.READ for chapter in own)
+        _give_place(course, own, seen, places)
     return courses
+
+
+def _give_place(course: Course, chapters: list[Chapter], seen: dict, places: dict) -> None:
+    for chapter in chapters:
+        chapter.seen = seen.get(chapter.pk, 0)
+        chapter.is_read = chapter.seen >= readings.READ
+    course.place = places.get(course.pk)
+    course.chapter_count = len(chapters)
+    course.read_count = sum(chapter.is_read for chapter in chapters)
 
 
 def course(request, course_slug):
@@ -56,11 +64,8 @@ def course(request, course_slug):
     is_reader = course.is_read_by(request.user)
     chapters = list(course.chapters.visible_to(request.user).defer("text"))
     if is_reader:
-        _with_places(request.user, [course])
         seen = readings.progress(request.user, chapters)
-        for chapter in chapters:
-            chapter.seen = seen.get(chapter.pk, 0)
-            chapter.is_read = chapter.seen >= readings.READ
+        _give_place(course, chapters, seen, readings.last_opened(request.user, [course]))
     return render(
         request,
         "learning/course.html",
@@ -72,7 +77,7 @@ def course(request, course_slug):
             if is_reader
             else (),
             "now": timezone.now(),
-            "conversations": conversations_of(request.user, course)[:20] if is_reader else (),
+            "conversations": conversations_of(request.user, course)[:NEWEST] if is_reader else (),
         },
     )
 
@@ -82,7 +87,7 @@ def enrol(request, course_slug):
     if not request.user.is_authenticated:
         return login_first(course_slug)
     course = visible_course(request, course_slug)
-    Enrolment.objects.get_or_create(user=request.user, course=course)
+    enrolling.enrol(request.user, course)
     return redirect(course)
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from learning import quizzes
 from learning.artefacts.items import MULTIPLE, SHORT, TRUE_FALSE
+from learning.events import UNSTORABLE
 from learning.models import Course, QuizAnswer, QuizAttempt, StudyItem
 from learning.quiz_marks import LONGEST_ANSWER, has_typo, mark
 from learning.rendering import render_quote
@@ -135,7 +136,7 @@ def _given(posted, asked: dict) -> list[int] | str | None:
     if "pass" in posted:
         return "" if asked["type"] == SHORT else []
     if asked["type"] == SHORT:
-        words = posted.get("answer", "").replace("\0", "")  # which no database takes
+        words = UNSTORABLE.sub("", posted.get("answer", ""))
         return words.strip()[:LONGEST_ANSWER] or None
     count = 2 if asked["type"] == TRUE_FALSE else len(asked["options"])
     places = {str(place): place for place in range(count)}
