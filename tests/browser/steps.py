@@ -4,7 +4,10 @@ import json
 import re
 import uuid
 
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 def sign_up(page: Page) -> str:
@@ -81,6 +84,29 @@ def press(page: Page, role: str, name: str) -> None:
     """Go to a button or link with the Tab key, and press Enter."""
     tab_to(page, page.get_by_role(role, name=name, exact=True).first)
     page.keyboard.press("Enter")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds on a page against WCAG 2.2 AA, a line for each element."""
+    only = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
+    found = Axe().run(page, options=only).response["violations"]
+    return [
+        f"{page.url}: {broken['id']}: {json.dumps(node['target'])}: {node['failureSummary']}"
+        for broken in found
+        for node in broken["nodes"]
+    ]
+
+
+def without_scripts(browser: Browser, page: Page, base_url: str, **options) -> Page:
+    """A page of the same visitor in a browser without scripts; close its context at the end."""
+    context = browser.new_context(
+        base_url=base_url,
+        storage_state=page.context.storage_state(),
+        java_script_enabled=False,
+        locale="en",
+        **options,
+    )
+    return context.new_page()
 
 
 class Line:

@@ -5,8 +5,16 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.steps import ask, expect_end, last_answer, new_student, press, words
-from tests.browser.test_pages import violations
+from tests.browser.steps import (
+    ask,
+    expect_end,
+    last_answer,
+    new_student,
+    press,
+    violations,
+    without_scripts,
+    words,
+)
 from tests.servers.openai_script import WAIT
 
 CODE = "```python\nprint(12)\n```"
@@ -118,13 +126,7 @@ def test_a_thumb_that_could_not_be_kept_is_not_shown_as_pressed(student):
 
 
 def test_without_scripts_an_answer_is_judged_too(student, browser, base_url):
-    context = browser.new_context(
-        base_url=base_url,
-        storage_state=student.context.storage_state(),
-        java_script_enabled=False,
-        locale="en",
-    )
-    page = context.new_page()
+    page = without_scripts(browser, student, base_url)
     page.goto(student.locator("[data-chat]").get_attribute("data-page"))
     thumb(page, "Not helpful").click()
     expect_pressed(page, up=False, down=True)
@@ -133,7 +135,7 @@ def test_without_scripts_an_answer_is_judged_too(student, browser, base_url):
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Say what is wrong").click()
     expect(page.get_by_label("It is wrong.")).to_be_checked()
-    context.close()
+    page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,8 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import ask, expect_end, last_answer, new_student, press, words
-from tests.browser.test_pages import violations
+from tests.browser.steps import ask, expect_end, last_answer, new_student, press, violations, words
 from tests.servers.site import prepare_site
 
 HISTORY = "/courses/tides/history/"

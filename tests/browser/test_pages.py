@@ -4,12 +4,18 @@ import json
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import ask, expect_end, last_answer, new_student, words
+from tests.browser.steps import (
+    ask,
+    expect_end,
+    last_answer,
+    new_student,
+    violations,
+    without_scripts,
+    words,
+)
 
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PHONE = {"width": 390, "height": 844}
 # All that is wide: code, a table, formulas in the line and on their own, a word without an end.
 WIDE_ANSWER = (
@@ -42,16 +48,6 @@ def addresses(student: Page) -> list[str]:
     chapters = [f"/courses/tides/chapters/{slug}/" for slug in ("sea", "moon", "tables")]
     privacy = ["/accounts/privacy/", f"{conversation}delete/"]
     return ["/", *privacy, "/courses/tides/", *chapters, conversation, "/courses/tides/quiz/"]
-
-
-def violations(page: Page) -> list[str]:
-    only = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
-    found = Axe().run(page, options=only).response["violations"]
-    return [
-        f"{page.url}: {broken['id']}: {json.dumps(node['target'])}: {node['failureSummary']}"
-        for broken in found
-        for node in broken["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -133,13 +129,7 @@ def test_without_scripts_a_student_has_words_removed_and_a_conversation_deleted(
         )
     )
     assert "tide table" in json.dumps(trace)
-    context = browser.new_context(
-        base_url=base_url,
-        storage_state=student.context.storage_state(),
-        java_script_enabled=False,
-        locale="en",
-    )
-    page = context.new_page()
+    page = without_scripts(browser, student, base_url)
     page.goto(address)
     page.get_by_role("link", name="Privacy", exact=True).press("Enter")
     page.get_by_label("may hold the words").press("Space")
@@ -153,7 +143,7 @@ def test_without_scripts_a_student_has_words_removed_and_a_conversation_deleted(
     page.get_by_role("link", name="Delete “What is in a tide table?”").press("Enter")
     page.get_by_role("button", name="Delete it").press("Enter")
     expect(page.get_by_role("status")).to_contain_text("deleted")
-    context.close()
+    page.context.close()
 
     # The tab on the same conversation that was open all the while.
     expect(student.locator("[data-status]")).to_contain_text("was deleted")

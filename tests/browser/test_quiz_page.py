@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import new_student, press, tab_to
+from tests.browser.steps import new_student, press, tab_to, violations, without_scripts
 from tests.servers.site import prepare_site
 
 MAKE_AND_APPROVE = """
@@ -18,7 +17,6 @@ questions = StudyItem.objects.filter(course=course, kind="question")
 assert questions.count() >= 3
 questions.update(status="approved")
 """
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 @pytest.fixture
@@ -83,37 +81,29 @@ def test_the_tutor_is_asked_about_a_question(quiz, complaints):
 def test_its_pages_can_be_used_by_everybody_on_the_narrowest_phone(quiz, scheme):
     quiz.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     quiz.set_viewport_size({"width": 360, "height": 640})
-    found = violations(quiz)
+    found = found_on_a_phone(quiz)
     press(quiz, "button", "Start with the whole course")
     while not quiz.locator("#quiz-end").count():
-        found += violations(quiz)
+        found += found_on_a_phone(quiz)
         answer(quiz)
-        found += violations(quiz)
+        found += found_on_a_phone(quiz)
         quiz.locator(".actions a.button").click()
         expect(quiz.locator("#quiz-question, #quiz-end")).to_be_focused()
-    found += violations(quiz)
+    found += found_on_a_phone(quiz)
     quiz.goto("/courses/tides/quiz/")
-    found += violations(quiz)
+    found += found_on_a_phone(quiz)
 
     assert found == []
 
 
-def violations(page: Page) -> list[str]:
+def found_on_a_phone(page: Page) -> list[str]:
     page.wait_for_load_state()  # with its styles
     assert page.evaluate("document.documentElement.scrollWidth") == 360, page.url
-    only = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
-    found = Axe().run(page, options=only).response["violations"]
-    return [f"{page.url}: {each['id']}: {each['nodes'][0]['failureSummary']}" for each in found]
+    return violations(page)
 
 
 def test_without_scripts_the_quiz_works_too(quiz, browser, base_url):
-    context = browser.new_context(
-        base_url=base_url,
-        storage_state=quiz.context.storage_state(),
-        java_script_enabled=False,
-        locale="en",
-    )
-    page = context.new_page()
+    page = without_scripts(browser, quiz, base_url)
     page.goto("/courses/tides/quiz/")
     page.get_by_role("button", name="Start with the whole course").click()
     page.get_by_role("button", name="I do not know").click()
@@ -121,4 +111,4 @@ def test_without_scripts_the_quiz_works_too(quiz, browser, base_url):
     expect(page.locator("#result")).to_contain_text("Wrong")
     page.get_by_role("link", name="Next question").click()
     expect(page.locator("#quiz-question")).to_contain_text("Question 2")
-    context.close()
+    page.context.close()

@@ -5,8 +5,16 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import Line, ask, expect_end, last_answer, new_student, words
-from tests.browser.test_pages import violations
+from tests.browser.steps import (
+    Line,
+    ask,
+    expect_end,
+    last_answer,
+    new_student,
+    violations,
+    without_scripts,
+    words,
+)
 from tests.servers.openai_script import CUT, WAIT
 
 
@@ -147,19 +155,13 @@ def test_versions_can_be_leafed_through_without_scripts(site, student, browser, 
     again(student).click()
     expect_end(student)
     expect(words(student)).to_have_text("Better.")
-    context = browser.new_context(
-        base_url=base_url,
-        storage_state=student.context.storage_state(),
-        java_script_enabled=False,
-        locale="en",
-    )
-    page = context.new_page()
+    page = without_scripts(browser, student, base_url)
     page.goto(student.locator("[data-chat]").get_attribute("data-page"))
     expect(again(page)).to_be_hidden()
     versions(page).get_by_role("button", name="Previous version").click()
     expect(texts(page)).to_have_text(["One?", "First.", "Two?", "Second."])
     expect(versions(page)).to_contain_text("1 of 2")
-    context.close()
+    page.context.close()
 
 
 # --- Asking otherwise ------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import new_student
+from tests.browser.steps import new_student, without_scripts
 from tests.servers.site import prepare_site
 
 MAKE_AND_APPROVE = """
@@ -90,13 +90,10 @@ def test_the_cloud_fits_the_narrowest_phone_and_words_can_be_touched(cloud):
 
 
 def test_the_cloud_works_without_javascript(browser, cloud, site):
-    context = browser.new_context(
-        java_script_enabled=False, storage_state=cloud.context.storage_state(), base_url=site.url
-    )
-    page = context.new_page()
+    page = without_scripts(browser, cloud, site.url)
     page.goto("/courses/tides/words/")
     page.get_by_role("link", name="neap tide").click()
     page.get_by_role("button", name="Ask the tutor").click()
 
     expect(page.locator("[data-question]")).to_have_value("What does “neap tide” mean?")
-    context.close()
+    page.context.close()
