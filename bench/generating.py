@@ -63,7 +63,7 @@ class Staff:
 
     def end(self) -> int:
         """Cancel what runs; return how many chapters were gone through."""
-        from learning.artefacts import jobs
+        from learning import jobs
 
         self.is_asking.clear()
         self.thread.join()
@@ -80,12 +80,13 @@ class Staff:
     def _ask_again_and_again(self) -> None:
         from django.db import connections
 
-        from learning.artefacts import jobs
+        from learning import jobs
+        from learning.artefacts import requesting
 
         while self.is_asking.is_set():
-            for kind in jobs.Kind:
+            for kind in requesting.Kind:
                 if not self._jobs(kind=kind, status__in=jobs.UNFINISHED).exists():
-                    jobs.request(self.course, kind)
+                    requesting.request(self.course, kind)
             time.sleep(LOOK_SECONDS)
         connections.close_all()
 

@@ -77,7 +77,7 @@ def _sweep_answers() -> None:
 
 
 def _revive_jobs() -> None:
-    from learning.artefacts import jobs
+    from learning import jobs
 
     jobs.revive()
 

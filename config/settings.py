@@ -31,10 +31,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "axes",
+    "config.third_parties.Axes",
     "csp",
     "django_tasks",
-    "django_tasks_db",
+    "config.third_parties.TasksDatabase",
     "learning",
     "rag",
     "tracing",
@@ -42,6 +42,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # A long chapter is a quarter of a megabyte without it. Pages of random length, and a token that
+    # is masked anew on each, keep an eavesdropper from guessing at what is in one (BREACH).
+    "django.middleware.gzip.GZipMiddleware",
     "config.headers.headers_middleware",
     "config.csp.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -153,6 +156,23 @@ AXES_CLIENT_IP_CALLABLE = "config.proxies.client_address"
 AXES_SENSITIVE_PARAMETERS = ["username", "csrfmiddlewaretoken"]
 STAFF_SESSION_SECONDS = 12 * 3600
 
+# --- Mail ---------------------------------------------------------------------------------------
+# By which a forgotten password is set anew. Without a server there is no such page.
+# Not a setting itself: it would show its password among them.
+mail_server = env.mail_server("EMAIL_URL")
+EMAIL_HOST, EMAIL_PORT = mail_server.host, mail_server.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = mail_server.user, mail_server.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = mail_server.starts_tls, mail_server.is_tls
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env.mail_address("EMAIL_FROM")
+if EMAIL_HOST and not DEFAULT_FROM_EMAIL:
+    takes = "the address that mail comes from, where EMAIL_URL is set"
+    raise env.SettingError("EMAIL_FROM", "", takes)
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # how long the link of a mail holds
+# Within an hour; whether there is such an address plays no part.
+RESETS_BY_EMAIL = 5
+RESETS_BY_ADDRESS = 20  # that a browser asks from
+
 # --- Languages and time -------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
@@ -165,11 +185,20 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # Read by workers, served by nobody: has to be a place that all machines of a site share.
+    "uploads": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "uploads",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
             if DEBUG
-            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            else "config.static_files.StaticFilesStorage"
         )
     },
 }
@@ -374,38 +403,9 @@ UNFOLD = {
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
-    "SIDEBAR": {
-        "navigation": [
-            menu.group(
-                _("The tutor"),
-                ("forum", _("Conversations"), "learning", "conversation"),
-                ("chat", _("Messages"), "learning", "message"),
-                ("timeline", _("Traces"), "tracing", "tracerecord"),
-                ("thumbs_up_down", _("Scores"), "tracing", "scorerecord"),
-            ),
-            menu.group(
-                _("Courses"),
-                ("school", _("Courses"), "learning", "course"),
-                ("menu_book", _("Chapters"), "learning", "chapter"),
-                ("group_add", _("Enrolments"), "learning", "enrolment"),
-                ("fact_check", _("Review"), "learning", "studyitem", "review"),
-                ("quiz", _("Study items"), "learning", "studyitem"),
-                ("manufacturing", _("Study jobs"), "learning", "studyartefact"),
-            ),
-            menu.group(
-                _("Search"),
-                ("database", _("Index versions"), "rag", "indexversion"),
-                ("notes", _("Passages"), "rag", "chunk"),
-            ),
-            menu.group(
-                _("Site"),
-                ("person", _("Users"), "learning", "user"),
-                ("groups", _("Groups"), "auth", "group"),
-                ("task", _("Background jobs"), "django_tasks_database", "dbtaskresult"),
-                ("lock", _("Failed log-ins"), "axes", "accessattempt"),
-            ),
-        ],
-    },
+    "COLORS": {"primary": menu.BLUE},
+    "STYLES": menu.STYLES,
+    "SIDEBAR": {"navigation": menu.NAVIGATION},
 }
 
 # --- Logs ---------------------------------------------------------------------------------------

@@ -43,11 +43,11 @@ class _Update:
     course_id: int
 
     def __call__(self) -> None:
-        from learning.artefacts import jobs
+        from learning.artefacts import requesting
 
         try:
             if course := Course.objects.filter(pk=self.course_id).first():
-                jobs.request_update(course)
+                requesting.request_update(course)
         except DatabaseError:  # the chapter is saved, and that is what was asked for
             logger.exception("what was made of course %s is not brought up to date", self.course_id)
 

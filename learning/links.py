@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from learning.models import Conversation
@@ -41,3 +42,9 @@ def trace_links(trace_id: str):
     return format_html(
         '{} · <a href="{}" target="_blank" rel="noopener">Langfuse ↗</a>', here, there
     )
+
+
+def trace_search(wanted, words):
+    """Link to the list of the traces of one user or one conversation."""
+    url = reverse("admin:tracing_tracerecord_changelist")
+    return format_html('<a href="{}?{}">{}</a>', url, urlencode({"q": wanted}), words)

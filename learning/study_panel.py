@@ -21,7 +21,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from learning.artefacts import jobs
+from learning.artefacts import requesting
 from learning.artefacts.review import Queue
 from learning.models import Chapter, Course, ItemPassage, StudyArtefact, StudyItem
 from learning.views.review import address
@@ -101,11 +101,12 @@ class MakesStudy:
         for about in of:
             course, chapter = (about.course, about) if isinstance(about, Chapter) else (about, None)
             if _has_text(about):
-                made.append(jobs.request(course, kind, chapter=chapter, by=request.user, **options))
+                options |= {"chapter": chapter, "by": request.user}
+                made.append(requesting.request(course, kind, **options))
             else:
                 bare.append(about)
         if bare:
-            titles = ", ".join(_("“%(title)s”") % {"title": about} for about in bare)
+            titles = _(", ").join(_("“%(title)s”") % {"title": about} for about in bare)
             words = _("%(titles)s: there is no text yet, so nothing can be made of it.")
             messages.error(request, words % {"titles": titles})
         if made:

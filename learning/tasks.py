@@ -57,3 +57,11 @@ def remove_words(pseudonym: str) -> int:
 def remove_words_of_conversation(conversation_id: str) -> int:
     """Remove the words of a conversation's traces; return how many had any."""
     return privacy.blank_session(conversation_id)
+
+
+@task()
+def import_upload(job_id: str) -> str:
+    """Make uploaded files into a course; return the status that the job ended in."""
+    from learning.importing.uploads import import_upload  # with what reads the files
+
+    return import_upload(job_id)

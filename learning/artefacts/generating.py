@@ -13,14 +13,13 @@ from collections import Counter
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, F
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
-from learning.artefacts import jobs
+from learning import jobs
 from learning.artefacts.asking import Asker
 from learning.artefacts.base import Harvest, Maker, maker_of
-from learning.artefacts.heart import Heart, Stopped, Why
 from learning.artefacts.keeping import keep, known_items
 from learning.artefacts.passages import (
     ChapterText,
@@ -29,6 +28,8 @@ from learning.artefacts.passages import (
     read_course,
     text_hash,
 )
+from learning.artefacts.requesting import chapters_done
+from learning.heart import Heart, Stopped, Why
 from learning.llm.base import get_chat_model
 from learning.llm.errors import ChatModelError
 from learning.models import Chapter, Course, StudyArtefact, StudyItem
@@ -59,27 +60,12 @@ def generate(job_id: UUID | str, *, rests: bool = False) -> str:
     `rests`: between chapters, for several times as long as it has computed. Students who ask
     meanwhile have the processor then, and SQLite, which has one writer at a time.
     """
-    if not _claim(job_id):
-        return (
-            StudyArtefact.objects.filter(pk=job_id).values_list("status", flat=True).first() or ""
-        )
-    job = StudyArtefact.objects.select_related("course", "chapter", "requested_by").get(pk=job_id)
+    job = jobs.claim(StudyArtefact, job_id)
+    if job is None:
+        row = StudyArtefact.objects.filter(pk=job_id)
+        return row.values_list("status", flat=True).first() or ""
     with Heart(job) as heart:
         return _Run(job, heart, rests=rests).run()
-
-
-def _claim(job_id: UUID | str) -> bool:
-    now = timezone.now()
-    waiting = StudyArtefact.objects.filter(pk=job_id, status=Status.PENDING)
-    return 1 == waiting.update(
-        status=Status.RUNNING,
-        attempts=F("attempts") + 1,
-        started_at=now,
-        alive_at=now,
-        finished_at=None,
-        message="",
-        detail="",
-    )
 
 
 def _tidy_up() -> None:
@@ -149,7 +135,7 @@ class _Run:
         self.job.chapters_total = len(chapters)
         done = dict(self.job.chapters_done)
         if self.job.only_changed:
-            done = jobs.chapters_done(self.job.course, self.job.kind) | done
+            done = chapters_done(self.job.course, self.job.kind) | done
         todo = [chapter for chapter in chapters if done.get(str(chapter.id)) != chapter.text_hash]
         self._save_progress()
         maker.prepare(course)

@@ -134,7 +134,7 @@ def approve_at_once(queue: Queue, *, seen: str, by) -> tuple[int, Decision]:
 
     Raises Overtaken where they are others than those that were `seen`, see `fingerprint`.
     """
-    list(Course.objects.select_for_update().filter(pk=queue.course_id or None))
+    _lock_courses(queue.items())
     pks = list(queue.to_approve_at_once().values_list("pk", flat=True))
     if fingerprint(pks) != seen:
         raise Overtaken(_("What waits has changed since you opened the page. Look at it again."))

@@ -100,7 +100,7 @@ def read_outline(path: Path, progress: ImportProgress | None = None) -> Outline:
                 "There is no file to import in %(path)s (Markdown, PDF, DOCX, PPTX or HTML); "
                 "nothing was imported."
             )
-            % {"path": path}
+            % {"path": path.name}
         )
     return outline
 

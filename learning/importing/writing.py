@@ -1,9 +1,8 @@
 """Bring a course in line with what was read from its folder, and report what that changed."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -11,20 +10,12 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from learning.importing.documents import DocumentPart, source_file
-from learning.importing.files import (
-    CourseImportError,
-    MarkdownFile,
-    Problem,
-    slug_of,
-    title_of,
-)
+from learning.importing.documents import source_file
+from learning.importing.files import CourseImportError, MarkdownFile, Problem, slug_of, title_of
+from learning.importing.matching import GONE, find_folders, find_whole_path, free_slug, match
 from learning.importing.outline import ImportProgress, Outline, read_outline
 from learning.models import Chapter, Course
 
-# What `source_path` ends in when the file has gone: tells "unpublished because of that" from
-# "unpublished by a person", which an import leaves as it is.
-GONE = " (gone)"
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[A-Za-z]")
 
@@ -76,16 +67,50 @@ def import_course(
     """
     path = Path(path)
     outline = read_outline(path, progress)
-    with transaction.atomic():
-        report = _write_course(path, outline, slug, title, language, is_open)
-        _write_chapters(report, path, outline)
+    return write_outline(path, outline, slug=slug, title=title, language=language, is_open=is_open)
+
+
+@transaction.atomic
+def write_outline(
+    path: Path,
+    outline: Outline,
+    *,
+    slug: str = "",
+    title: str = "",
+    language: str = "",
+    is_open: bool | None = None,
+    is_new: bool = False,
+    is_whole: bool = True,
+) -> ImportReport:
+    """Write what was read from a path; options as for `import_course`.
+
+    `is_new`: raises `CourseImportError` where there is such a course already. `is_whole` False:
+    the folder holds some of the course's files, maybe without the folders they are in there; the
+    chapters of the others stay as they are.
+    """
+    outline.is_whole = outline.is_whole and is_whole
+    report = _write_course(path, outline, slug, title, language, is_open)
+    if is_new and not report.is_new:
+        raise CourseImportError(
+            _(
+                "There is a course “%(title)s” with the address “%(slug)s” already. Import into "
+                "that one, or give this one another title."
+            )
+            % {"title": report.course.title, "slug": report.course.slug}
+        )
+    if path.is_file():
+        find_whole_path(outline, path, report.course.chapters.all())
+    elif not is_whole:
+        find_folders(outline, report.course.chapters.all())
+    _write_chapters(report, outline)
     return report
 
 
 def _write_course(path, outline: Outline, slug, title, language, is_open) -> ImportReport:
     index = outline.index or MarkdownFile("")
     slug = _course_slug(slug or index.named("slug") or slug_of(path.resolve().name))
-    course = Course.objects.filter(slug=slug).first()
+    # Two imports into one course take their turns.
+    course = Course.objects.select_for_update().filter(slug=slug).first()
     report = ImportReport(course or Course(slug=slug), is_new=course is None)
     report.problems, report.notes = list(outline.problems), list(outline.notes)
 
@@ -141,11 +166,9 @@ def _language(report: ImportReport, outline: Outline, wanted: str) -> str:
     return "zh-hans" if is_chinese and "zh-hans" in known else "en"
 
 
-def _write_chapters(report: ImportReport, path: Path, outline: Outline) -> None:
+def _write_chapters(report: ImportReport, outline: Outline) -> None:
     kept = {chapter.pk: chapter for chapter in report.course.chapters.all()}
-    if path.is_file():
-        _find_in_course(outline, path, kept.values())
-    matched = _match(list(kept.values()), outline)
+    matched = match(list(kept.values()), outline)
     read_files = {source_file(file.path) for file in outline.chapters}
     # A book that comes as one file is in order even when it comes alone.
     is_in_order = outline.is_whole or all(
@@ -161,7 +184,7 @@ def _write_chapters(report: ImportReport, path: Path, outline: Outline) -> None:
         position = place
         if not is_in_order:
             position = chapter.position if chapter else last + place
-        slug = _free_slug(file, chapter, taken)
+        slug = free_slug(file, chapter, taken)
         taken.add(slug)
         chapters.append((file, chapter, slug, position))
     # Two chapters may have exchanged their slugs, which are unique: free them first.
@@ -182,69 +205,6 @@ def _write_chapters(report: ImportReport, path: Path, outline: Outline) -> None:
             chapter.source_path = source_path[: 500 - len(GONE)] + GONE
             chapter.save(update_fields=["published_at", "source_path", "updated_at"])
             report.unpublished.append(chapter.title)
-
-
-def _find_in_course(outline: Outline, path: Path, chapters: Iterable[Chapter]) -> None:
-    """Give a file that comes alone the path that it has in the folder of its course."""
-    whole_path = path.resolve().as_posix()
-    known = [
-        known_file
-        for chapter in chapters
-        if (known_file := source_file(chapter.source_path.removesuffix(GONE)))
-        and whole_path.endswith(f"/{known_file}")
-    ]
-    known_file = max(known, key=len, default=path.name)
-    for file in outline.chapters:
-        file.path = known_file + file.path.removeprefix(path.name)
-
-
-def _match(chapters: list[Chapter], outline: Outline) -> dict[str, Chapter]:
-    """Find each file's chapter: by its path, else, for a renamed file, by its slug."""
-    by_path = {chapter.source_path: chapter for chapter in chapters if chapter.source_path}
-    matched = {}
-    for file in outline.chapters:
-        chapter = by_path.get(file.path) or by_path.get(file.path + GONE)
-        if chapter:
-            matched[file.path] = chapter
-    # Written by hand, or made from a file that is still there: not ours to take over.
-    orphans = {
-        chapter.slug: chapter
-        for chapter in by_path.values()
-        if outline.is_whole
-        and chapter not in matched.values()
-        and not outline.holds(chapter.source_path)
-    }
-    for file in outline.chapters:
-        if file.path not in matched and (chapter := orphans.pop(_wanted_slug(file), None)):
-            matched[file.path] = chapter
-    return matched
-
-
-def _wanted_slug(file: MarkdownFile) -> str:
-    if isinstance(file, DocumentPart) and file.key:
-        return slug_of(f"{file.key}.part")[:110].strip("-") or "chapter"
-    path = PurePosixPath(file.path)
-    if path.stem.lower() in ("readme", "index") and path.parent.name:
-        path = path.parent  # chapter-1/README.md is "chapter-1"
-    wanted = slugify(file.named("slug"), allow_unicode=True) or slug_of(str(path))
-    if wanted.isdecimal() or not wanted:
-        wanted = slugify(file.title, allow_unicode=True) or "chapter"
-    return wanted[:110].strip("-")
-
-
-def _free_slug(file: MarkdownFile, chapter: Chapter | None, taken: set[str]) -> str:
-    wanted = _wanted_slug(file)
-    if (
-        chapter
-        and chapter.slug not in taken
-        and re.fullmatch(re.escape(wanted) + r"(-\d+)?", chapter.slug)
-    ):
-        return chapter.slug  # keep "limits-2" although "limits" has become free: links point at it
-    slug, number = wanted, 1
-    while slug in taken:
-        number += 1
-        slug = f"{wanted}-{number}"
-    return slug
 
 
 def _write_chapter(report, file: MarkdownFile, chapter: Chapter, slug: str, position: int) -> None:

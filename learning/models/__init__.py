@@ -9,6 +9,8 @@ from learning.models.conversation import (
     QuestionCount,
 )
 from learning.models.course import Chapter, Course, Enrolment, Reading
+from learning.models.course_import import CourseImport
+from learning.models.job import Job
 from learning.models.quiz import QuizAnswer, QuizAttempt
 from learning.models.user import User
 
@@ -17,9 +19,11 @@ __all__ = [
     "Citation",
     "Conversation",
     "Course",
+    "CourseImport",
     "Enrolment",
     "Feedback",
     "ItemPassage",
+    "Job",
     "Message",
     "QuestionCount",
     "QuizAnswer",

@@ -5,19 +5,17 @@ knowledge graph, questions of the quiz. The items belong to the course and outli
 job brings them in line with what it finds, see `learning.artefacts.keeping`.
 """
 
-import uuid
-
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from learning.models.course import Chapter, Course
+from learning.models.job import Job
 
 
-class StudyArtefact(models.Model):
+class StudyArtefact(Job):
     """One job: what it makes of which course or chapter, for whom, how far it is, what came."""
 
     class Kind(models.TextChoices):
@@ -25,14 +23,6 @@ class StudyArtefact(models.Model):
         KNOWLEDGE_GRAPH = "knowledge_graph", _("knowledge graph")
         QUIZ = "quiz", _("quiz")
 
-    class Status(models.TextChoices):
-        PENDING = "pending", _("queued")
-        RUNNING = "running", _("running")
-        READY = "ready", _("ready")
-        FAILED = "failed", _("failed")
-        CANCELLED = "cancelled", _("cancelled")
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
     course = models.ForeignKey(
         Course, models.CASCADE, related_name="artefacts", verbose_name=_("course")
@@ -46,45 +36,19 @@ class StudyArtefact(models.Model):
         verbose_name=_("chapter"),
         help_text=_("Empty: all chapters of the course."),
     )
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("asked for by"),
-    )
     only_changed = models.BooleanField(
         _("changed chapters only"),
         default=False,
         help_text=_("Leave alone what was made of chapters whose text is still the same."),
     )
-    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
-    is_cancel_wanted = models.BooleanField(_("to be cancelled"), default=False, editable=False)
     chapters_total = models.PositiveIntegerField(_("chapters"), default=0)
     # Primary key → hash of the text it was made of. A job that is tried again goes on after them.
     chapters_done = models.JSONField(_("chapters done"), default=dict)
     # {"made": {"question": 40}, "dropped": {"the quote is not in the passage": 2}}
     counts = models.JSONField(_("counts"), default=dict)
-    # In English, and translated where it is shown; `detail` is what a provider said.
-    message = models.CharField(_("message"), max_length=300, blank=True)
-    detail = models.TextField(_("detail"), blank=True)
     model = models.CharField(_("model"), max_length=200, blank=True)
-    trace_id = models.CharField(_("trace"), max_length=64, blank=True, db_index=True)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    created_at = models.DateTimeField(_("asked for"), auto_now_add=True)
-    queued_at = models.DateTimeField(_("queued"), default=timezone.now)
-    started_at = models.DateTimeField(_("begun"), null=True, blank=True)
-    alive_at = models.DateTimeField(
-        _("last sign of life"),
-        null=True,
-        editable=False,
-        help_text=_("A running job says here that it lives."),
-    )
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
-    class Meta:
-        ordering = ["-created_at"]
+    class Meta(Job.Meta):
         verbose_name = _("study job")
         verbose_name_plural = _("study jobs")
         indexes = [models.Index(fields=["status", "alive_at"], name="learning_job_status")]
@@ -106,20 +70,17 @@ class StudyArtefact(models.Model):
         of = f"{self.course} · {self.chapter}" if self.chapter_id else str(self.course)
         return f"{self.get_kind_display()}: {of}"
 
-    @property
-    def message_shown(self) -> str:
-        """Why it failed, in the reader's language."""
-        return gettext(self.message) if self.message else ""
+    def leave_to_who_waits(self) -> None:
+        if not self.only_changed:
+            same = {"course": self.course_id, "chapter": self.chapter_id, "kind": self.kind}
+            waiting = StudyArtefact.objects.filter(**same, status=Job.Status.PENDING)
+            waiting.update(only_changed=False)
 
     @property
     def dropped_shown(self) -> list[tuple[str, int]]:
         """What was thrown away, most frequent first: the reason in the reader's language, count."""
         dropped = self.counts.get("dropped", {})
         return [(gettext(why), n) for why, n in sorted(dropped.items(), key=lambda each: -each[1])]
-
-    @property
-    def is_over(self) -> bool:
-        return self.status not in (self.Status.PENDING, self.Status.RUNNING)
 
 
 class StudyItemQuerySet(models.QuerySet):

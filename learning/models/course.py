@@ -45,6 +45,15 @@ class Course(models.Model):
             "allows; 0: as many as they like."
         ),
     )
+    tokens_per_day = models.PositiveIntegerField(
+        _("tokens a day"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "How many the answers to all students together may take on one day, read and written. "
+            "Empty: as many as they take."
+        ),
+    )
     stance = models.CharField(
         _("stance of the tutor"),
         max_length=10,

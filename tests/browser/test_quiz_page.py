@@ -5,14 +5,21 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import new_student, press, tab_to, violations, without_scripts
+from tests.browser.steps import (
+    answer_quiz_question,
+    new_student,
+    press,
+    tab_to,
+    violations,
+    without_scripts,
+)
 from tests.servers.site import prepare_site
 
 MAKE_AND_APPROVE = """
-from learning.artefacts import generating, jobs
+from learning.artefacts import generating, requesting
 from learning.models import Course, StudyItem
 course = Course.objects.get(slug="tides")
-generating.generate(jobs.request(course, "quiz").pk)
+generating.generate(requesting.request(course, "quiz").pk)
 questions = StudyItem.objects.filter(course=course, kind="question")
 assert questions.count() >= 3
 questions.update(status="approved")
@@ -28,26 +35,11 @@ def quiz(site, page: Page, complaints) -> Page:
     return page
 
 
-def answer(page: Page) -> str:
-    """Answer the question that is shown, right or wrong; return the mark."""
-    expect(page.locator("#quiz-question")).to_be_focused()
-    page.keyboard.press("Tab")  # the first thing after the heading is the answer
-    if page.locator("#answer").count():
-        expect(page.locator("#answer")).to_be_focused()
-        page.keyboard.type("neap tide")
-    else:
-        page.keyboard.press("Space")
-    page.keyboard.press("Enter")
-    result = page.locator("#result")
-    expect(result).to_be_focused()
-    return result.get_attribute("data-mark")
-
-
 def test_a_student_takes_a_quiz_by_keyboard_reads_the_passage_and_retries(quiz, complaints):
     press(quiz, "button", "Start with the whole course")
     marks = []
     while not quiz.locator("#quiz-end").count():
-        marks.append(answer(quiz))
+        marks.append(answer_quiz_question(quiz))
         expect(quiz.get_by_role("heading", name="Why")).to_be_visible()
         expect(quiz.locator(".quiz-passages blockquote")).to_be_visible()
         after = "See the result" if quiz.get_by_text("See the result").count() else "Next question"
@@ -64,7 +56,7 @@ def test_a_student_takes_a_quiz_by_keyboard_reads_the_passage_and_retries(quiz, 
 
     press(quiz, "button", "Only the wrong ones")
     expect(quiz.locator("#quiz-question")).to_have_text(f"Question 1 of {wrong}")
-    answer(quiz)
+    answer_quiz_question(quiz)
     assert complaints == []
 
 
@@ -85,7 +77,7 @@ def test_its_pages_can_be_used_by_everybody_on_the_narrowest_phone(quiz, scheme)
     press(quiz, "button", "Start with the whole course")
     while not quiz.locator("#quiz-end").count():
         found += found_on_a_phone(quiz)
-        answer(quiz)
+        answer_quiz_question(quiz)
         found += found_on_a_phone(quiz)
         quiz.locator(".actions a.button").click()
         expect(quiz.locator("#quiz-question, #quiz-end")).to_be_focused()

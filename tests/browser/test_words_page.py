@@ -9,10 +9,10 @@ from tests.browser.steps import new_student, without_scripts
 from tests.servers.site import prepare_site
 
 MAKE_AND_APPROVE = """
-from learning.artefacts import generating, jobs
+from learning.artefacts import generating, requesting
 from learning.models import Course, StudyItem
 course = Course.objects.get(slug="tides")
-generating.generate(jobs.request(course, "wordcloud").pk)
+generating.generate(requesting.request(course, "wordcloud").pk)
 StudyItem.objects.filter(course=course, kind="term").update(status="approved")
 """
 
@@ -66,6 +66,22 @@ def test_a_student_opens_a_word_its_passage_and_the_tutor_by_keyboard(cloud, sit
     assert complaints == []
 
 
+def test_a_word_opens_in_the_same_page_and_back_leads_to_the_one_before(cloud, complaints):
+    cloud.evaluate("window.isTheSame = true")
+    panel = cloud.locator(".item-panel")
+    cloud.locator(".cloud").get_by_role("link", name="spring tide").click()
+    expect(panel).to_be_focused()
+    expect(panel.locator("h2")).to_be_in_viewport()
+    cloud.locator(".cloud").get_by_role("link", name="neap tide").click()
+    expect(panel.locator("h2")).to_have_text("neap tide")
+    expect(cloud.locator(".cloud [aria-current]")).to_have_text("neap tide")
+
+    cloud.go_back()
+
+    expect(panel.locator("h2")).to_have_text("spring tide")
+    assert cloud.evaluate("window.isTheSame") and complaints == []
+
+
 def test_a_chapter_narrows_the_cloud(cloud, complaints):
     expect(cloud.locator(".cloud")).to_contain_text("tidal range")
     cloud.get_by_role("link", name="What the moon does").click()
@@ -81,7 +97,7 @@ def test_a_chapter_narrows_the_cloud(cloud, complaints):
 def test_the_cloud_fits_the_narrowest_phone_and_words_can_be_touched(cloud):
     cloud.set_viewport_size({"width": 360, "height": 640})
     cloud.locator(".cloud a").first.click()
-    cloud.wait_for_load_state()  # with its styles
+    expect(cloud.locator(".item-panel")).to_be_focused()
 
     assert cloud.evaluate("document.documentElement.scrollWidth") == 360
     for word in cloud.locator(".cloud a").all():

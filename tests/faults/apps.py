@@ -64,8 +64,7 @@ class WorkerUnderTest(AppConfig):
     name = "tests.faults"
 
     def ready(self):
-        from learning import task_workers
-        from learning.artefacts import jobs
+        from learning import jobs, task_workers
         from learning.management.commands import worker
 
         assert worker.UPKEEP_SECONDS > 0.5

@@ -1,5 +1,6 @@
 """Workers that are killed, or told to end, in the middle of a study job; and their Redis too."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from tests.faults.site import eventually, rows
 from tests.faults.study_makers import GO_ON, GONE_THROUGH, WAITS_AT
 from tests.faults.web import Redis, redis_program
+from tests.learning.documents import lines, pdf
 from tests.servers.site import ROOT, Server, _environment, prepare_site, running_server
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.faults.study_settings"}
@@ -49,6 +51,33 @@ def ended(process: subprocess.Popen) -> float:
 
 def request(data: Path, kind: str = "wordcloud", **settings: str) -> None:
     prepare_site(data, [["generate", kind, "--course", "tides"]], **SETTINGS, **settings)
+
+
+def upload(data: Path, *, pages: int) -> None:
+    """Leave an import of a long PDF in the queue, and of a page of Markdown."""
+    book, note = data / "book.pdf", data / "note.md"
+    book.write_bytes(pdf(*(_page(number) for number in range(pages))))
+    note.write_text("# A note\n\nIt is short.\n")
+    code = f"""
+from django.core.files.uploadedfile import SimpleUploadedFile
+from learning.importing.uploads import receive
+from pathlib import Path
+files = [Path({str(book)!r}), Path({str(note)!r})]
+receive([(file.name, SimpleUploadedFile(file.name, file.read_bytes())) for file in files], by=None)
+"""
+    prepare_site(data, [["shell", "-v", "0", "-c", code]], **SETTINGS)
+
+
+def _page(number: int):
+    """A page that has no line, and no shape of a line, in common with its neighbours."""
+    words = [hashlib.sha256(b"%d %d" % (number, place)).hexdigest() for place in range(40)]
+    letters = [word.translate(str.maketrans("0123456789", "ghijklmnop"))[:9] for word in words]
+    return lines(*(" ".join(letters[start : start + 10]) + "." for start in range(0, 40, 10)))
+
+
+def imported(data: Path) -> tuple[str, int]:
+    [found] = rows(data, "SELECT status, percent FROM learning_courseimport")
+    return found
 
 
 def job(data: Path) -> tuple[str, int, str]:
@@ -127,6 +156,25 @@ def test_a_job_that_three_workers_were_killed_in_fails_in_words(data):
 
     assert "ended three times" in job(data)[2]
     assert items(data) == 1
+
+
+def test_an_import_whose_worker_was_killed_is_done_by_the_next(data):
+    upload(data, pages=600)
+    with worker(data) as killed:
+        eventually(lambda: imported(data)[1] > 5)
+        killed.kill()
+    assert imported(data)[0] == "running"
+
+    with worker(data):
+        eventually(lambda: imported(data)[0] == "ready")
+
+    [(chapters, attempts)] = rows(
+        data,
+        "SELECT (SELECT count(*) FROM learning_chapter WHERE course_id = job.course_id), attempts"
+        " FROM learning_courseimport job",
+    )
+    assert (chapters, attempts) == (21, 2)
+    assert not list((data / "uploads").rglob("*.zip"))
 
 
 def test_a_worker_that_is_told_to_end_gives_its_job_back_at_once(data):

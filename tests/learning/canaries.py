@@ -19,6 +19,7 @@ from learning.models import (
     Citation,
     Conversation,
     Course,
+    CourseImport,
     Enrolment,
     Message,
     QuizAttempt,
@@ -56,7 +57,11 @@ MAY_READ = {
     "canary-doras-title": ("dora", "examiner", "superuser"),
     "canary-doras-talk": ("examiner", "superuser"),
     "canary-traced": SUPERUSER,
-    "canary-mail": SUPERUSER,
+    # One's own address is on one's own page.
+    **{
+        f"canary-mail-{name}": (name, "superuser")
+        for name in ("alice", "bob", "carol", "dora", "erin")
+    },
     "canary-key": NOBODY,
 }
 
@@ -120,6 +125,9 @@ def build() -> World:
     StudyArtefact.objects.create(
         course=world.courses["plants"], kind="quiz", detail="canary-plants-text"
     )
+    CourseImport.objects.create(
+        course=world.courses["plants"], name="canary-waiting", report={"added": ["canary-waiting"]}
+    )
     _cite(world)
     _trace(world.conversations["alice"])
     return world
@@ -143,8 +151,9 @@ def add_people(world: World) -> None:
 
 def make_roles() -> None:
     """Make the groups as the migration does: a test that empties the database takes them away."""
-    migration = import_module("learning.migrations.0006_roles")
-    migration.make_roles(apps, connection.schema_editor())
+    schema_editor = connection.schema_editor()
+    import_module("learning.migrations.0006_roles").make_roles(apps, schema_editor)
+    import_module("learning.migrations.0007_imports").let_roles_import(apps, schema_editor)
 
 
 def _courses(world: World) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
-from learning.artefacts import jobs
+from learning.artefacts import requesting
 from learning.artefacts.generating import generate
 from learning.artefacts.standing import PASSAGE_GONE
 from learning.importing import import_course
@@ -30,7 +30,7 @@ def first_words(settings):
 @pytest.fixture
 def made(course, staff):
     """The course, with its word cloud made."""
-    generate(jobs.request(course, CLOUD, by=staff).pk)
+    generate(requesting.request(course, CLOUD, by=staff).pk)
     StudyItem.objects.update(status=StudyItem.Status.APPROVED)
     return course
 
@@ -85,7 +85,7 @@ def test_a_new_chapter_is_gone_through_too(made):
 
 
 def test_each_kind_that_was_made_before_is_made_again(made):
-    generate(jobs.request(made, Kind.QUIZ).pk)
+    generate(requesting.request(made, Kind.QUIZ).pk)
     roots = chapter("roots")
     roots.text = "Roots hold the plant."
     roots.save()
@@ -94,7 +94,7 @@ def test_each_kind_that_was_made_before_is_made_again(made):
 
 
 def test_where_one_chapter_was_asked_for_the_others_are_left_alone(course):
-    generate(jobs.request(course, CLOUD, chapter=chapter("roots")).pk)
+    generate(requesting.request(course, CLOUD, chapter=chapter("roots")).pk)
 
     for slug in ("roots", "photosynthesis"):
         changed = chapter(slug)
@@ -106,7 +106,7 @@ def test_where_one_chapter_was_asked_for_the_others_are_left_alone(course):
 
 
 def test_after_a_cancelled_job_only_what_it_had_made_is_made_again(course):
-    job = jobs.request(course, CLOUD, chapter=None)
+    job = requesting.request(course, CLOUD, chapter=None)
     generate(job.pk)
     job.refresh_from_db()
     del job.chapters_done[str(chapter("photosynthesis").pk)]
@@ -161,7 +161,7 @@ def test_an_import_is_one_job_and_the_same_import_again_is_none(tmp_path, made):
         (tmp_path / f"{number:02}.md").write_text(f"# Part {number}\n\nWord{number} is a word.\n")
     course = import_course(tmp_path, slug="words").course
     assert waiting() == []
-    generate(jobs.request(course, CLOUD).pk)
+    generate(requesting.request(course, CLOUD).pk)
     (tmp_path / "07.md").write_text("# Part 7\n\nSeven is a number.\n")
     (tmp_path / "08.md").write_text("# Part 8\n\nEight is a number.\n")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from asgiref.sync import sync_to_async
 
-from learning.artefacts import generating, jobs
+from learning.artefacts import generating, requesting
 from learning.artefacts.alike import Asked, key_of, spread
 from learning.artefacts.asking import Asker
 from learning.artefacts.items import check
@@ -213,7 +213,7 @@ async def test_an_empty_list_is_an_answer(make):
 def test_a_job_says_what_was_dropped_and_its_trace_too(chat_model, course, staff, traces):
     course.chapters.exclude(slug="photosynthesis").delete()
     chat_model.answers(reply(single(), single(right=[9])))
-    job = jobs.request(course, StudyArtefact.Kind.QUIZ, by=staff)
+    job = requesting.request(course, StudyArtefact.Kind.QUIZ, by=staff)
 
     assert generating.generate(job.pk) == "ready"
 
@@ -250,7 +250,7 @@ def defined(course):
 
 def made_again(course) -> dict[str, str]:
     """Have the quiz made; return the texts of all questions, and how each stands."""
-    assert generating.generate(jobs.request(course, StudyArtefact.Kind.QUIZ).pk) == "ready"
+    assert generating.generate(requesting.request(course, StudyArtefact.Kind.QUIZ).pk) == "ready"
     return {str(item): item.status for item in StudyItem.objects.filter(course=course)}
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from learning.artefacts import jobs
+from learning.artefacts import requesting
 from learning.models import Course, StudyArtefact, StudyItem
 from tests.learning.study import SHORT, concept, item, question, reviewer, stand, term
 
@@ -309,7 +309,7 @@ def test_the_list_takes_the_same_few_queries_however_many_there_are(
     desk, course, django_assert_max_num_queries
 ):
     for number in range(20):
-        made = jobs.request(course, "quiz", chapter=course.chapters.all()[number % 2])
+        made = requesting.request(course, "quiz", chapter=course.chapters.all()[number % 2])
         StudyArtefact.objects.filter(pk=made.pk).update(status=Status.READY)
         term(course, "soil", key=f"term-{number}")
     with django_assert_max_num_queries(12):

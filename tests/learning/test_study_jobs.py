@@ -9,7 +9,8 @@ from django.db import connections, transaction
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from learning.artefacts import heart, jobs
+from learning import heart, jobs
+from learning.artefacts import requesting
 from learning.artefacts.generating import NOTHING_USABLE, SOME_UNUSABLE, generate
 from learning.models import Chapter, StudyArtefact, StudyItem
 from learning.tasks import generate_artefact
@@ -61,7 +62,7 @@ def _then_let_go(action):
 
 
 def request(course, **options) -> StudyArtefact:
-    return jobs.request(course, CLOUD, **options)
+    return requesting.request(course, CLOUD, **options)
 
 
 def begun(job) -> threading.Thread:

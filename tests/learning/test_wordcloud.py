@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from learning.artefacts import generating, jobs
+from learning.artefacts import generating, requesting
 from learning.artefacts.passages import holds
 from learning.models import Chapter, ItemPassage, StudyArtefact, StudyItem
 from learning.views.item_panel import marked
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def make(course) -> StudyArtefact:
-    job = jobs.request(course, StudyArtefact.Kind.WORDCLOUD)
+    job = requesting.request(course, StudyArtefact.Kind.WORDCLOUD)
     generating.generate(job.pk)
     job.refresh_from_db()
     return job
@@ -283,6 +283,33 @@ def test_a_word_opens_its_passages_with_the_word_marked_and_linked(as_alice, ter
     html = page.content.decode()
     assert "Plants feed on <mark>light</mark>" in html
     assert f'href="{item.passages.get().url}"' in html
+
+
+def test_of_many_passages_those_that_tell_most_are_shown_and_the_rest_is_folded_by_chapter(
+    as_alice, term
+):
+    item = term("light", weight=0.5)
+    for number, (chapter, weight, definition) in enumerate(
+        [("photosynthesis", 9.0, ""), ("roots", 0.1, "Light is a wave."), ("roots", 0.2, "")] * 2
+    ):
+        passage = item.passages.first()
+        passage.pk, passage._state.adding = None, True
+        passage.chapter = item.course.chapters.get(slug=chapter)
+        passage.start, passage.weight, passage.definition = number + 1, weight, definition
+        passage.title = f"{chapter} {number}"
+        passage.save()
+
+    response = as_alice.get(PAGE, {"word": item.pk})
+
+    panel = response.context["panel"]
+    shown = [passage.title for passage in panel.passages]
+    assert shown == ["photosynthesis 0", "roots 1", "roots 4"]
+    folded = [(chapter.slug, [each.title for each in rest]) for chapter, rest in panel.more]
+    assert folded == [
+        ("photosynthesis", ["Photosynthesis", "photosynthesis 3"]),
+        ("roots", ["roots 2", "roots 5"]),
+    ]
+    assert response.text.count("<details") == 2 and response.text.count("2 more passages") == 2
 
 
 def test_the_tutor_is_not_asked_but_proposed_the_word(as_alice, term, alice):

@@ -6,7 +6,7 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from learning.artefacts import jobs
+from learning.artefacts import requesting
 from learning.artefacts.generating import generate
 from learning.models import Chapter, Course, StudyArtefact
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *, kind, course, chapter, wait, **options):
         course, chapter = _found(course, chapter)
-        job = jobs.request(course, kind, chapter=chapter)
+        job = requesting.request(course, kind, chapter=chapter)
         if not wait:
             self.stdout.write(
                 f"{job} is queued as {job.pk}. A worker makes it (make run starts one); "

@@ -10,8 +10,8 @@ from learning.quickstart.setting_up import NotDone, SettingUp
 
 class Command(BaseCommand):
     help = (
-        "Set the site up: asks for chat model, Langfuse, administrator and address, tests each at "
-        "once, and writes .env (the file ENV_FILE names)."
+        "Set the site up: asks for model, Langfuse, address, mail and administrator, tests each "
+        "at once, and writes .env (the file ENV_FILE names)."
     )
     stealth_options = ("stdin",)
     # A site whose settings are not right yet is what this is for.
@@ -39,6 +39,9 @@ class Command(BaseCommand):
         admin.add_argument(
             "--admin-password", help="better in the environment: DJANGO_SUPERUSER_PASSWORD"
         )
+        mail = parser.add_argument_group("mail")
+        mail.add_argument("--email-url", help="smtp+tls://user:password@host:587, or none")
+        mail.add_argument("--email-from", help="the address that mail comes from")
         parser.add_argument("--site-address", help="such as https://tutor.example, or local")
 
     def handle(self, *, no_input, anyway, **options):

@@ -60,13 +60,14 @@ def _worker():
 
 
 def _look_after() -> None:
-    from learning.artefacts import jobs
+    from learning import jobs
+    from learning.importing import uploads
     from tracing import recovery
 
     pause = threading.Event()
     while True:
         # What waits for Langfuse is sent by the web processes; a worker sends what it has traced.
-        for job in (jobs.revive, recovery.mark_interrupted):
+        for job in (jobs.revive, recovery.mark_interrupted, uploads.discard_old):
             try:
                 job()
             except Exception:  # none keeps the others from theirs
@@ -76,8 +77,8 @@ def _look_after() -> None:
 
 
 def _end(has_ended: threading.Event) -> None:
-    """Have the study job of this process stop, and see to it that it does; return at once."""
-    from learning.artefacts import heart
+    """Have the job of this process stop, and see to it that it does; return at once."""
+    from learning import heart
 
     began = time.monotonic()
     heart.interrupt_all()
@@ -98,7 +99,7 @@ def _end(has_ended: threading.Event) -> None:
 
 
 def _give_back(left) -> None:
-    from learning.artefacts import jobs
+    from learning import jobs
 
     for job in left:
         try:

@@ -17,8 +17,8 @@ from enum import Enum
 from django.db import connections
 from django.utils import timezone
 
-from learning.artefacts import jobs
-from learning.models import StudyArtefact
+from learning import jobs
+from learning.models import Job
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class Stopped(BaseException):
 class Heart(contextlib.AbstractContextManager):
     """The sign of life of one job, for as long as this process works at it."""
 
-    def __init__(self, job: StudyArtefact):
+    def __init__(self, job: Job):
         self.job = job
         self.why: Why | None = None  # it is to stop
         self.on_stop: Callable[[], object] | None = None
         self._has_ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="study-job-heart", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="job-heart", daemon=True)
 
     def __enter__(self) -> "Heart":
         _beating.add(self)
@@ -97,7 +97,7 @@ class Heart(contextlib.AbstractContextManager):
             return
         if jobs.held(self.job).filter(is_cancel_wanted=False).update(alive_at=timezone.now()):
             return
-        row = StudyArtefact.objects.filter(pk=self.job.pk)
+        row = type(self.job).objects.filter(pk=self.job.pk)
         # A course that is deleted takes its jobs along.
         is_cancelled = jobs.held(self.job).exists() or not row.exists()
         self.stop(Why.CANCELLED if is_cancelled else Why.TAKEN)
@@ -114,6 +114,6 @@ def interrupt_all() -> None:
         heart.stop(Why.ENDING)
 
 
-def running() -> list[StudyArtefact]:
+def running() -> list[Job]:
     """The jobs that this process works at."""
     return [heart.job for heart in list(_beating)]
