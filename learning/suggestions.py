@@ -53,7 +53,8 @@ def _starters(course: Course, chapter: Chapter | None, user) -> Iterator[str]:
 def follow_ups(answer: Message, user) -> list[str]:
     """Return up to three questions that lead on from what an answer cites.
 
-    The sources that it does not name count only where it names none.
+    The sources that it does not name count only where it names none. After a question that the
+    course does not cover, the questions to begin with are offered.
     """
     with override(answer.conversation.course.language):
         asked = _asked_before(answer)
@@ -64,6 +65,11 @@ def follow_ups(answer: Message, user) -> list[str]:
 def _follow_ups(answer: Message, user) -> Iterator[str]:
     course = answer.conversation.course
     readable = course.chapters.visible_to(user)
+    if answer.is_weakly_sourced and not answer.citations.filter(is_cited=True).exists():
+        # The course does not cover what was asked: back to what it does cover.
+        asked_in = Message.objects.filter(pk=answer.reply_to_id).values("chapter")
+        yield from _starters(course, readable.filter(pk__in=asked_in).first(), user)
+        return
     given = list(answer.citations.filter(chapter__in=readable).select_related("chapter"))
     cited = [citation for citation in given if citation.is_cited] or given[:2]
     if not cited:

@@ -11,6 +11,7 @@ from learning.views import (
     feedback,
     graph,
     history,
+    password_reset,
     quiz,
     suggestions,
     words,
@@ -76,7 +77,19 @@ urlpatterns = [
     path("accounts/login/", accounts.LoginView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/signup/", accounts.SignUpView.as_view(), name="signup"),
+    path("accounts/", accounts.AccountView.as_view(), name="account"),
     path("accounts/password/", accounts.PasswordView.as_view(), name="password"),
+    path("accounts/password/reset/", password_reset.AskView.as_view(), name="password_reset"),
+    path(
+        "accounts/password/reset/sent/",
+        password_reset.SentView.as_view(),
+        name="password_reset_sent",
+    ),
+    path(
+        "accounts/password/reset/<uidb64>/<token>/",
+        password_reset.SetView.as_view(),
+        name="password_reset_confirm",
+    ),
     path("accounts/privacy/", accounts.PrivacyView.as_view(), name="privacy"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

@@ -1,6 +1,6 @@
-"""Which models a turn may ask: the site's own, its fallback, or neither for a while.
+"""Which models a turn may ask: its course's, the site's own, its fallback, or none for a while.
 
-    for model in models_to_ask():          # raises ModelAway
+    for model in models_to_ask(name):      # raises ModelAway
         …ask it; at its first word: answered(model); on a ChatModelError: failed(model, error)…
 
 A model that fails again and again is left alone for a time, so that students do not wait for it
@@ -12,6 +12,7 @@ import functools
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from django.conf import settings
@@ -23,11 +24,15 @@ from learning.llm.errors import ChatModelError, ModelAway
 
 logger = logging.getLogger(__name__)
 
+Place = tuple[str, str]  # name and address
+
+MOST_OTHER_MODELS = 100  # of courses: names that nobody uses any more are forgotten
+
 _watchers: list[Callable[[], None]] = []
 
 
 class Availability:
-    """The site's model and its fallback, each with its breaker."""
+    """The site's model, its fallback and the models of courses, each with its breaker."""
 
     def __init__(
         self,
@@ -39,58 +44,54 @@ class Availability:
     ):
         self.model = model
         self.fallback = fallback if fallback and _place(fallback) != _place(model) else None
-        self._breakers = {
-            _place(each): Breaker(
-                failures=tutor["FAILURES_BEFORE_PAUSE"],
-                pause_seconds=tutor["PAUSE_SECONDS"],
-                longest_pause_seconds=tutor["LONGEST_PAUSE_SECONDS"],
-                clock=clock,
-            )
-            for each in (model, self.fallback)
-            if each
-        }
+        self._tutor = tutor
+        self._clock = clock
         self._lock = threading.Lock()
+        self._breakers = {_place(each): self._new() for each in (model, self.fallback) if each}
+        self._others: OrderedDict[Place, Breaker] = OrderedDict()  # the last one used at the end
         self._notice = ""  # the last one that watchers were told of
 
-    def models_to_ask(self) -> list[ChatModel]:
+    def models_to_ask(self, own: ChatModel | None = None) -> list[ChatModel]:
         """The models of one turn, in the order in which to ask them, at least one.
 
-        Raises ModelAway. Only for a turn that asks now: it may be the one that tries again.
+        `own` is its course's. Raises ModelAway. Only for a turn that asks now: it may be the one
+        that tries again.
         """
-        models = [self.model] if self._breaker(self.model).lets_through() else []
-        if self.fallback and (
+        models: list[ChatModel] = []
+        order = {_place(each): each for each in (own, self.model, self.fallback) if each}
+        for model in order.values():
+            breaker = self._breaker(model)
             # A spare is no trial: it will hardly ever be asked.
-            not self._breaker(self.fallback).is_open
-            if models
-            else self._breaker(self.fallback).lets_through()
-        ):
-            models.append(self.fallback)
+            if not breaker.is_open if models else breaker.lets_through():
+                models.append(model)
         if not models:
-            seconds = min(breaker.seconds_to_trial for breaker in self._breakers.values())
+            first = next(iter(order.values()))
+            seconds = min(self._breaker(model).seconds_to_trial for model in order.values())
             raise ModelAway(
-                f"{self.model.name} is left alone for {seconds:.0f} s more",
+                f"{first.name} is left alone for {seconds:.0f} s more",
                 again_in_seconds=seconds,
             )
         return models
 
     def answered(self, model: ChatModel) -> None:
         """The model has begun to answer."""
-        if breaker := self._breakers.get(_place(model)):
-            if breaker.is_open:
-                logger.info("%s answers again", model.name)
-            breaker.succeeded()
-            self._tell_watchers()
+        breaker = self._breaker(model)
+        if breaker.is_open:
+            logger.info("%s answers again", model.name)
+        breaker.succeeded()
+        self._tell_watchers()
 
     def failed(self, model: ChatModel, error: ChatModelError) -> None:
         """The model has failed; an error that is no fault of the provider's shows that it lives."""
         if not error.is_away:
             self.answered(model)
-        elif breaker := self._breakers.get(_place(model)):
-            was_open = breaker.is_open
-            breaker.failed(wait_seconds=getattr(error, "retry_after_seconds", None) or 0.0)
-            if breaker.is_open and not was_open:
-                logger.warning("%s is left alone for a while: %s", model.name, error)
-            self._tell_watchers()
+            return
+        breaker = self._breaker(model)
+        was_open = breaker.is_open
+        breaker.failed(wait_seconds=getattr(error, "retry_after_seconds", None) or 0.0)
+        if breaker.is_open and not was_open:
+            logger.warning("%s is left alone for a while: %s", model.name, error)
+        self._tell_watchers()
 
     def notice(self) -> str:
         """The words of a banner, in the language of whoever reads them; "" while all is well."""
@@ -129,10 +130,26 @@ class Availability:
             watcher()
 
     def _breaker(self, model: ChatModel) -> Breaker:
-        return self._breakers[_place(model)]
+        place = _place(model)
+        if breaker := self._breakers.get(place):
+            return breaker
+        with self._lock:
+            breaker = self._others.pop(place, None) or self._new()
+            self._others[place] = breaker
+            if len(self._others) > MOST_OTHER_MODELS:
+                self._others.popitem(last=False)
+            return breaker
+
+    def _new(self) -> Breaker:
+        return Breaker(
+            failures=self._tutor["FAILURES_BEFORE_PAUSE"],
+            pause_seconds=self._tutor["PAUSE_SECONDS"],
+            longest_pause_seconds=self._tutor["LONGEST_PAUSE_SECONDS"],
+            clock=self._clock,
+        )
 
 
-def _place(model: ChatModel) -> tuple[str, str]:
+def _place(model: ChatModel) -> Place:
     return model.name, model.address
 
 
@@ -143,10 +160,8 @@ def get_availability() -> Availability:
 
 
 def models_to_ask(name: str = "") -> list[ChatModel]:
-    """The same; of a course with a model of its own, that one first."""
-    models = get_availability().models_to_ask()
-    own = model_named(name)
-    return models if own.name == get_availability().model.name else [own, *models]
+    """The same, for a course with a model of its own or, with "", of the site's."""
+    return get_availability().models_to_ask(model_named(name))
 
 
 def answered(model: ChatModel) -> None:

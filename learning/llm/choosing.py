@@ -82,6 +82,8 @@ def choose(question: str, passages: Sequence[Passage]) -> list[Candidate]:
             chosen.append(candidate)
             room -= candidate.quote.length
     best = ranked[0]
+    if best.quote.cells:
+        return chosen  # the rows beside it tell of something else
     places = {(c.number, c.position): c for c in candidates if c.quote.length <= room}
     after = places.get((best.number, best.position + 1))
     before = places.get((best.number, best.position - 1))
@@ -115,7 +117,7 @@ def _scored(question: str, passages: Sequence[Passage]) -> list[Candidate]:
     candidates = []
     for number, position, quote, words in found:
         about = coverage(headings[number - 1])
-        fit = coverage(words)
+        fit = coverage(tokens(quote.found_by) if quote.block else words)
         # Under a heading that names the subject, its first sentence need not name it again.
         if not fit and not (about > LEAST_COVERAGE and position == 0):
             candidates.append(Candidate(number, position, quote, 0.0, False, frozenset(words)))

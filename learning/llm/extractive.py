@@ -7,6 +7,7 @@ plainly when no sentence fits.
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Self
 
 from learning.llm.base import CJK, AnswerFormat, ChatMessage, ChatModel, Passage, StreamChunk
@@ -73,17 +74,21 @@ def compose(question: str, passages: Sequence[Passage]) -> str:
 
 
 def _paragraphs(group: Sequence[Candidate]) -> Iterator[str]:
-    """Write the quotes of one passage: sentences in a row, blocks on their own."""
-    row: list[str] = []
-    for candidate in group:
-        quote, citation = candidate.quote, f" [{candidate.number}]"
-        row.append(quote.text + ("" if quote.ending else citation))
-        if quote.block:
+    """Write the quotes of one passage: sentences in a row, items as a list, blocks on their own."""
+    for is_list, run in groupby(group, key=lambda c: c.quote.is_item and not c.quote.block):
+        if is_list:
+            yield "\n".join(f"- {c.quote.text} [{c.number}]" for c in run)
+            continue
+        row: list[str] = []
+        for candidate in run:
+            quote, citation = candidate.quote, f" [{candidate.number}]"
+            row.append(quote.text + ("" if quote.ending else citation))
+            if quote.block:
+                yield " ".join(row)
+                yield quote.block
+                row = [quote.ending + citation] if quote.ending else []
+        if row:
             yield " ".join(row)
-            yield quote.block
-            row = [quote.ending + citation] if quote.ending else []
-    if row:
-        yield " ".join(row)
 
 
 def pieces(text: str) -> Iterator[str]:

@@ -1,13 +1,16 @@
 """Cut a passage of Markdown into what can be quoted from it.
 
-A quote is a sentence or a list item, with the display formula, code, table or list that it leads
-to. Formulas, code and tables come whole or not at all.
+A quote is a sentence, a list item or a row of a table, with the display formula, code, table or
+list that it leads to. Formulas, code and tables come whole or not at all; of a table that no
+sentence leads to, each row is told in words: "Function: sine; Derivative: cosine".
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
+from learning.rendering.fragments import mended
 
 
 class Kind(StrEnum):
@@ -26,15 +29,25 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """`text` is the sentence; `block` what it leads to; `ending` a sentence that goes on after."""
+    """`text` is the sentence; `block` what it leads to; `ending` a sentence that goes on after.
+
+    `cells` is what distinguishes a row from the others: the heads stand in every one.
+    """
 
     text: str
     block: str = ""
     ending: str = ""
+    is_item: bool = False  # of a list, or a row
+    cells: str = ""
 
     @property
     def words(self) -> str:
-        return f"{self.text} {self.ending}"
+        return self.cells or f"{self.text} {self.ending}"
+
+    @property
+    def found_by(self) -> str:
+        """The words it is looked for by: what stands in its table, too."""
+        return f"{self.words} {self.block}" if self.block.startswith("|") else self.words
 
     @property
     def length(self) -> int:
@@ -42,6 +55,9 @@ class Quote:
 
 
 _ITEM = re.compile(r"\s{0,3}(?:[-*+]|\d{1,3}[.)])\s+(?=\S)")
+_IN_ITEM = re.compile(r"\s{2,}\S")
+_CELL_END = re.compile(r"(?<!\\)\|")
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s")
 _RULE = re.compile(r"\s{0,3}([-*_])(\s*\1){2,}\s*$")
 _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
@@ -65,11 +81,14 @@ _LEADS_TO_BLOCK = re.compile(
 
 def quotes(markdown: str) -> list[Quote]:
     """Return the quotes of a passage, in reading order and without overlap."""
-    units = [unit for unit in _units(markdown) if unit.text]
+    units = [unit for unit in _units(mended(markdown)) if unit.text]
     found: list[Quote] = []
     index = 0
     while index < len(units):
         unit, index = units[index], index + 1
+        if unit.kind is Kind.TABLE:
+            found.extend(_rows(unit.text.split("\n")))
+            continue
         if unit.kind not in (Kind.SENTENCE, Kind.ITEM):
             continue  # a block that no sentence leads to says nothing by itself
         leads_on = unit.kind is Kind.SENTENCE and not _FINISHED.search(unit.text)
@@ -89,8 +108,34 @@ def quotes(markdown: str) -> list[Quote]:
                 ending, index = units[index].text, index + 1
         elif leads_on and (unit.text.endswith((":", "：")) or len(unit.text) < 20):
             continue  # what it leads to was left in the next passage; or a caption, a stray word
-        found.append(Quote(unit.text.rstrip(), block, ending))
+        found.append(Quote(unit.text.rstrip(), block, ending, unit.kind is Kind.ITEM))
     return found
+
+
+def _rows(table: list[str]) -> Iterator[Quote]:
+    """Tell each row in words, as its table stands in no sentence."""
+    heads = _cells(table[0])
+    if not any(heads):
+        return  # its head was left in the passage before: what the cells mean cannot be told
+    is_chinese = _CHINESE.search(" ".join(table))
+    colon, semicolon = ("：", "；") if is_chinese else (": ", "; ")
+    for line in table[2:]:
+        cells = _cells(line)
+        told = [
+            f"{head}{colon}{cell}" if head else cell
+            for head, cell in zip(heads, cells, strict=False)
+            if cell
+        ]
+        if len(told) > 1:
+            yield Quote(semicolon.join(told), is_item=True, cells=" ".join(cells))
+
+
+def _cells(line: str) -> list[str]:
+    """Return what stands between the bars of a row; a bar written `\\|` is none."""
+    cells = _CELL_END.split(line.strip().removeprefix("|"))
+    if not cells[-1].strip():
+        cells.pop()
+    return [_tidy(cell).replace("\\|", "|") for cell in cells]
 
 
 def _goes_on(unit: Unit) -> bool:
@@ -101,10 +146,11 @@ def _units(markdown: str) -> Iterator[Unit]:
     lines = iter(markdown.splitlines())
     paragraph: list[str] = []
     is_item = False
+    is_paused = False  # an empty line in a list item: it goes on if the next line is indented
     table: list[str] = []
 
     def finished() -> Iterator[Unit]:
-        nonlocal is_item
+        nonlocal is_item, is_paused
         text = " ".join(paragraph)
         if is_item and text:
             yield Unit(Kind.ITEM, _tidy(text))
@@ -115,10 +161,12 @@ def _units(markdown: str) -> Iterator[Unit]:
             yield Unit(Kind.TABLE, "\n".join(table))
         paragraph.clear()
         table.clear()
-        is_item = False
+        is_item = is_paused = False
 
     for line in lines:
         stripped = line.strip()
+        if is_paused and stripped and not _IN_ITEM.match(line):
+            yield from finished()
         if fence := _FENCE.match(line):
             yield from finished()
             yield Unit(Kind.CODE, _until(lines, line, fence.group(1)))
@@ -131,6 +179,8 @@ def _units(markdown: str) -> Iterator[Unit]:
             if paragraph:
                 yield from finished()
             table.append(stripped)
+        elif not stripped and is_item:
+            is_paused = True
         elif not stripped or _HEADING.match(line) or _RULE.match(line):
             yield from finished()
         elif item := _ITEM.match(line):

@@ -8,9 +8,10 @@ shown as it was written, nothing further down can change a block that is already
 link leads only where a passage of the answer does: a model writes what others tell it to.
 """
 
-from learning.rendering.answers import AnswerRenderer, render_blocks, render_quote
+from learning.rendering.answers import AnswerRenderer, language_of, render_blocks, render_quote
 from learning.rendering.chapters import Block, Heading, RenderedChapter, render_chapter
 from learning.rendering.links import addresses_in
+from learning.rendering.titles import render_title
 
 __all__ = [
     "AnswerRenderer",
@@ -18,7 +19,9 @@ __all__ = [
     "Heading",
     "RenderedChapter",
     "addresses_in",
+    "language_of",
     "render_blocks",
     "render_chapter",
     "render_quote",
+    "render_title",
 ]

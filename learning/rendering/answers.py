@@ -18,10 +18,13 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from learning.rendering.fragments import mended
 from learning.rendering.links import addresses_in, only_known, pages_of
 from learning.rendering.markdown import new_parser, top_level_blocks
 from learning.rendering.safety import clean_html, clean_source
 
+_LETTER = re.compile(r"[^\W\d_]")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)\](?!\()")
 
 
@@ -64,8 +67,22 @@ def render_quote(text: str) -> SafeString:
 
     Its links to other chapters are files of the import and lead nowhere from here: words only.
     """
-    blocks = render_blocks(text, addresses=addresses_in([text]))
+    blocks = render_blocks(mended(text), addresses=addresses_in([text]))
     return mark_safe("".join(blocks))  # noqa: S308 - every block came through clean_html
+
+
+def language_of(answer: str, of_course: str) -> str:
+    """Return the language of an answer, as far as its looks and its voice need it.
+
+    Chinese, or the course's; what is not Chinese in a Chinese course is taken for English. The
+    page tells it by the same rule while an answer is written, in language.js.
+    """
+    letters = len(_LETTER.findall(answer))
+    if not letters:
+        return of_course
+    if len(_HAN.findall(answer)) > letters / 5:
+        return "zh-hans"
+    return "en" if of_course.startswith("zh") else of_course
 
 
 class AnswerRenderer:

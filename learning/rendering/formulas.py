@@ -9,11 +9,13 @@ import functools
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import math_core
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
@@ -43,6 +45,7 @@ _DEEP_STACK_BYTES = 64 * 1024**2  # of addresses: memory is taken by what does n
 _DEEPEST_MATHML = 100  # elements; browsers give up at 512
 _stack_size = threading.Lock()
 _TAG = re.compile(r"<[^>]*>")
+_PUNCTUATION = re.compile(r"[.,;:!?)\]’”、。，；：！？）】]+")
 _LONGEST_UNBOXED = 24  # characters: what fits beside a word on the narrowest phone
 
 
@@ -114,6 +117,7 @@ def formula_plugin(md: MarkdownIt) -> None:
     interrupts = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     md.block.ruler.at("math_block", _display_formula, interrupts)
     md.inline.ruler.before("escape", "math_bracket", _bracket_formula)
+    md.core.ruler.after("inline", "formula_end", _keep_together)
     md.add_render_rule("math_inline", _render_inline)
     md.add_render_rule("math_inline_double", _render_display)
     md.add_render_rule("math_block", _render_display)
@@ -176,11 +180,24 @@ def _bracket_formula(state: StateInline, silent: bool) -> bool:
     return True
 
 
+def _keep_together(state: StateCore) -> None:
+    """Give a formula the marks that follow it: browsers begin a line with them otherwise."""
+    for token in state.tokens:
+        for formula, text in pairwise(token.children or ()):
+            if formula.type == "math_inline" and text.type == "text":
+                if found := _PUNCTUATION.match(text.content):
+                    formula.meta["after"] = found[0]
+                    text.content = text.content[found.end() :]
+
+
 def _render_inline(renderer, tokens, index, options, env) -> str:
     formula = to_mathml(tokens[index].content, display=False)
     # Browsers do not break a formula into lines; one that may be wider than a phone scrolls.
     is_long = len(_TAG.sub("", formula)) > _LONGEST_UNBOXED
-    return f'<span class="formula">{formula}</span>' if is_long else formula
+    if is_long:
+        formula = f'<span class="formula">{formula}</span>'
+    after = tokens[index].meta.get("after")
+    return f'<span class="kept">{formula}{after}</span>' if after else formula
 
 
 def _render_display(renderer, tokens, index, options, env) -> str:

@@ -56,7 +56,7 @@ _CLEANER = nh3.Cleaner(
         "code": {"math-error", "math-pending"},
         "div": {"table", "math-block"},
         "pre": {"code"},
-        "span": _PYGMENTS_CLASSES | {"picture", "formula"},
+        "span": _PYGMENTS_CLASSES | {"picture", "formula", "kept"},
         "td": {"align-left", "align-center", "align-right"},
         "th": {"align-left", "align-center", "align-right"},
         **dict.fromkeys(_MATH_TAGS, _MATH_CLASSES),

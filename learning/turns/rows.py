@@ -139,12 +139,16 @@ def _replaced_by(ask: Ask, branches: Branches) -> UUID | None:
 def _insert(asked: Message, answer: Message) -> int | None:
     """Save both sides of a turn, count the question, and return how many are left today."""
     conversation = asked.conversation
+    has_tokens_left = limits.has_tokens_left(conversation.course)  # no lock is held meanwhile
     with transaction.atomic():
         Message.objects.bulk_create([asked, answer])
         conversation.title = conversation.title or asked.text.splitlines()[0][:80]
         conversation.shown = answer
         conversation.save(update_fields=["title", "shown", "updated_at"])
-        # Last, so that a question that is rejected for another reason does not count.
+        # Last, so that a question that is rejected for another reason does not count, and one that
+        # is sent twice is known as such.
+        if not has_tokens_left:
+            raise Rejected("quota", limits.tokens_used_up())
         is_allowed, left = limits.count_question(conversation.user, conversation.course)
         if not is_allowed:
             raise Rejected("quota", limits.used_up(conversation.course))

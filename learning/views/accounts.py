@@ -1,4 +1,4 @@
-"""Signing up and in, the password, what is kept of a person. Logging out is Django's view."""
+"""Signing up and in, one's address and password, what is kept. Logging out is Django's view."""
 
 from django.contrib import messages
 from django.contrib.auth import login
@@ -9,7 +9,8 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, UpdateView
 
-from learning.forms import SignUpForm
+from learning import mail
+from learning.forms import EmailForm, SignUpForm
 from learning.models import User
 from learning.privacy import forget_words
 from learning.views.conversations import all_conversations_of
@@ -19,6 +20,9 @@ from tracing import conf, pseudonym
 class LoginView(auth_views.LoginView):
     template_name = "learning/login.html"
     redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs):
+        return super().get_context_data(**kwargs, has_mail=mail.is_set_up())
 
 
 class SignUpView(auth_views.RedirectURLMixin, FormView):
@@ -38,27 +42,46 @@ class SignUpView(auth_views.RedirectURLMixin, FormView):
         return super().get_context_data(**kwargs, next=self.get_redirect_url())
 
 
+class OwnUser(LoginRequiredMixin):
+    """A form about whoever is logged in."""
+
+    model = User
+
+    def get_object(self, queryset=None):
+        # Another object than request.user: what a form refuses must not show in the page's header.
+        return User.objects.get(pk=self.request.user.pk)
+
+
+class AccountView(OwnUser, UpdateView):
+    """Change one's own address; the way to one's password and to what is kept."""
+
+    form_class = EmailForm
+    template_name = "learning/account.html"
+    success_url = reverse_lazy("account")
+
+    def form_valid(self, form):
+        form.instance.save(update_fields=["email"])
+        messages.success(self.request, _("Your address is saved."))
+        return HttpResponseRedirect(self.get_success_url())
+
+
 class PasswordView(auth_views.PasswordChangeView):
     """Change one's own password; it ends the sessions in all other browsers."""
 
     template_name = "learning/password.html"
-    success_url = reverse_lazy("privacy")
+    success_url = reverse_lazy("account")
 
     def form_valid(self, form):
         messages.success(self.request, _("Your password is changed."))
         return super().form_valid(form)
 
 
-class PrivacyView(LoginRequiredMixin, UpdateView):
+class PrivacyView(OwnUser, UpdateView):
     """Say what is kept of a person's questions, and let them say that no words are."""
 
-    model = User
     fields = ("allows_tracing",)
     template_name = "learning/privacy.html"
     success_url = reverse_lazy("privacy")
-
-    def get_object(self, queryset=None):
-        return User.objects.get(pk=self.request.user.pk)
 
     def form_valid(self, form):
         user = form.instance

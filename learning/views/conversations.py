@@ -23,8 +23,8 @@ from learning.citations import citations_for
 from learning.limits import questions_left
 from learning.llm import availability
 from learning.llm.base import get_chat_model
-from learning.models import Chapter, Conversation, Course, Feedback, Message
-from learning.rendering import addresses_in, render_blocks, render_quote
+from learning.models import Chapter, Citation, Conversation, Course, Feedback, Message
+from learning.rendering import addresses_in, language_of, render_blocks, render_quote
 from learning.views.access import login_first, turned_away, visible_chapter, visible_course
 
 NEWEST_MESSAGES = 60  # thirty turns; the others are a click away
@@ -47,7 +47,7 @@ def start(request, course_slug):
         return elsewhere
     slug = request.POST.get("chapter")
     chapter = visible_chapter(request, course, slug) if slug else None
-    conversation = Conversation.objects.create(user=request.user, course=course, chapter=chapter)
+    conversation = _empty_conversation(request.user, course, chapter)
     if wants_json:
         return JsonResponse(
             {
@@ -61,6 +61,13 @@ def start(request, course_slug):
     if question := request.POST.get("question", "").strip():
         address += "?" + urlencode({"question": question[:DRAFT_CHARACTERS]})
     return redirect(address)
+
+
+def _empty_conversation(user, course: Course, chapter: Chapter | None) -> Conversation:
+    """Return the one in which nothing was asked yet, or a new one: empty ones do not pile up."""
+    begun_here = user.conversations.filter(course=course, chapter=chapter, title="")
+    empty = begun_here.filter(messages=None).order_by("-created_at").first()
+    return empty or user.conversations.create(course=course, chapter=chapter)
 
 
 @login_required
@@ -159,7 +166,7 @@ def chat_context(
         if not has_all and len(path) > NEWEST_MESSAGES:
             path = path[-NEWEST_MESSAGES:]
             earlier_url = f"{conversation.get_absolute_url()}?all=1"
-        entries = _entries(path, branches, request.user)
+        entries = _entries(path, branches, request.user, course)
     return {
         "conversation": conversation,
         "socket": socket_path(conversation) if conversation else "",
@@ -179,22 +186,26 @@ def socket_path(conversation: Conversation) -> str:
     return f"/ws/conversations/{conversation.pk}/"
 
 
-def _entries(path: Sequence[UUID], branches: Branches, reader) -> list[dict]:
+def _entries(path: Sequence[UUID], branches: Branches, reader, course: Course) -> list[dict]:
     messages = Message.objects.select_related("feedback").prefetch_related(
         Prefetch("citations", citations_for(reader))
     )
     found = messages.in_bulk(path)
-    return [_entry(found[pk], branches) for pk in path if pk in found]
+    return [_entry(found[pk], branches, course) for pk in path if pk in found]
 
 
-def _entry(message: Message, branches: Branches) -> dict:
-    """Return a message with its text as blocks of HTML, its sources, and its other versions."""
+def _entry(message: Message, branches: Branches, course: Course) -> dict:
+    """Return a message with its text as blocks of HTML, its sources, and its other versions.
+
+    `rest`: the sources that an answer which names some does not name.
+    """
     if message.role != Message.Role.ASSISTANT:
         return {"message": message}
     versions = branches.versions(message.pk)
     citations = list(message.citations.all())
     cited = {citation.number: citation.url for citation in citations}
     quoted = addresses_in(citation.quote for citation in citations)
+    named = [citation for citation in citations if citation.is_cited] or citations
     return {
         "message": message,
         "is_answer": True,
@@ -203,13 +214,16 @@ def _entry(message: Message, branches: Branches) -> dict:
         "version": versions.index(message.pk) + 1,
         # What `render_blocks` returns went through the sanitizer.
         "blocks": [mark_safe(html) for html in render_blocks(message.text, cited, quoted)],  # noqa: S308
-        "sources": [
-            {
-                "number": citation.number,
-                "title": citation.title,
-                "url": citation.url,
-                "quote": render_quote(citation.quote),
-            }
-            for citation in citations
-        ],
+        "language": language_of(message.text, course.language),
+        "sources": [_source(citation) for citation in named],
+        "rest": [_source(citation) for citation in citations if citation not in named],
+    }
+
+
+def _source(citation: Citation) -> dict:
+    return {
+        "number": citation.number,
+        "title": citation.title,
+        "url": citation.url,
+        "quote": render_quote(citation.quote),
     }

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from learning import course_questions, enrolling
+from learning import course_questions, enrolling, limits
 from learning.links import trace_links
 from learning.models import Chapter, Course
 from learning.rendering import render_quote
@@ -98,6 +98,7 @@ def questions(request, course: Course):
         days=course_questions.DAYS,
         least=course_questions.LEAST_STUDENTS,
         use=course_questions.use(course),
+        tokens_today=limits.tokens_today(course),
         thumbs=[
             {"thumb": thumb, "trace": trace_links(thumb.message.trace_id) if may_trace else ""}
             for thumb in course_questions.down_voted(course)

@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from collections import defaultdict
+from collections.abc import Iterable
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -18,6 +20,7 @@ from learning.views.access import login_first, turned_away, visible_chapter, vis
 from learning.views.conversations import chat_context, conversations_of
 
 NEWEST = 5  # conversations on a course's page; the history has all
+ON_A_CARD = 4  # chapters that tell of a course without a summary
 _PASSAGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 
 
@@ -26,35 +29,51 @@ def home(request):
     mine = Course.objects.none()
     if request.user.is_authenticated:
         mine = visible.filter(enrolments__user=request.user)
+    others = _with_chapters(request.user, visible.exclude(pk__in=mine.values("pk")))
     return render(
         request,
         "learning/home.html",
-        {
-            "my_courses": _with_places(request.user, list(mine)),
-            "other_courses": visible.exclude(pk__in=mine.values("pk")),
-        },
+        {"my_courses": _with_places(request.user, mine), "other_courses": others},
     )
 
 
-def _with_places(user, courses: list[Course]) -> list[Course]:
-    """Give each course `place`, the chapter to go on with, and how many chapters were read."""
-    if not courses:
-        return []
-    visible = Chapter.objects.visible_to(user).filter(course__in=courses).defer("text")
-    chapters = list(visible)
-    seen = readings.progress(user, chapters)
-    places = readings.last_opened(user, courses)
+def _with_chapters(user, courses: Iterable[Course]) -> list[Course]:
+    """Give each course `chapter_count` and its `first_chapters`, for a card."""
+    courses = list(courses)
+    chapters = defaultdict(list)
+    visible = Chapter.objects.visible_to(user).filter(course__in=courses)
+    for chapter in visible.defer("text", "summary"):
+        chapters[chapter.course_id].append(chapter)
     for course in courses:
-        own = [chapter for chapter in chapters if chapter.course_id == course.pk]
-        _give_place(course, own, seen, places)
+        course.chapter_count = len(chapters[course.pk])
+        course.first_chapters = chapters[course.pk][:ON_A_CARD]
+        course.shown_chapters = chapters[course.pk]
     return courses
 
 
+def _with_places(user, courses: Iterable[Course]) -> list[Course]:
+    """The same, and how far a student has read; the course that was open last comes first."""
+    courses = _with_chapters(user, courses)
+    if not courses:
+        return []
+    seen = readings.progress(user, [c for course in courses for c in course.shown_chapters])
+    places = readings.last_opened(user, courses)
+    for course in courses:
+        _give_place(course, course.shown_chapters, seen, places)
+    order = {course: number for number, course in enumerate(places)}
+    return sorted(courses, key=lambda course: order.get(course.pk, len(order)))
+
+
 def _give_place(course: Course, chapters: list[Chapter], seen: dict, places: dict) -> None:
+    """Give a course `place`, the chapter to go on with, and how many chapters were read."""
     for chapter in chapters:
+        chapter.course = course
         chapter.seen = seen.get(chapter.pk, 0)
         chapter.is_read = chapter.seen >= readings.READ
-    course.place = places.get(course.pk)
+    course.place = last = places.get(course.pk)
+    if last in chapters and chapters[at := chapters.index(last)].is_read:
+        # It was read to its end, and is left behind where there is more to read.
+        course.place = next((each for each in chapters[at:] if not each.is_read), last)
     course.chapter_count = len(chapters)
     course.read_count = sum(chapter.is_read for chapter in chapters)
 

@@ -7,6 +7,8 @@ item: neither a name nor a definition tells of a chapter that is not published.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -17,10 +19,10 @@ from learning.artefacts.base import name_key
 from learning.artefacts.keeping import names_of
 from learning.artefacts.passages import holds
 from learning.graphs import shown_names
-from learning.models import Course, ItemPassage, StudyItem
+from learning.models import Chapter, Course, ItemPassage, StudyItem
 from learning.rendering import render_quote
 
-SHOWN_AT_ONCE = 8
+SHOWN_AT_ONCE = 3  # passages; a word of a long course stands on a hundred
 
 _TAG = re.compile(r"(<[^>]*>)")
 _UNMARKED = ("math", "code", "pre", "mark")
@@ -35,14 +37,14 @@ class ShownPassage:
 
 @dataclass(frozen=True)
 class ItemPanel:
-    """`passages` are in the order of the course; `more` those that are folded away at first."""
+    """`passages` are those that tell most, in the order of the course; `more` the others."""
 
     item: StudyItem
     name: str
     aliases: list[str]
     definition: SafeString
     passages: list[ShownPassage]
-    more: list[ShownPassage]
+    more: list[tuple[Chapter, list[ShownPassage]]]  # folded away at first
     question: str  # for the tutor, in the course's language
     chapter_slug: str  # that most of it stands in
 
@@ -51,7 +53,9 @@ def item_panel(item: StudyItem, passages: Sequence[ItemPassage], course: Course)
     """Make the panel of an item; `passages` are those of it that the reader may see, not none."""
     names = _names(item, passages)
     name = names[0]
-    shown = [_shown(passage, names, course) for passage in passages]
+    telling = sorted(passages, key=lambda passage: (not passage.definition, -passage.weight))
+    first = [passage for passage in passages if passage in telling[:SHOWN_AT_ONCE]]
+    more = groupby((each for each in passages if each not in first), attrgetter("chapter"))
     with override(course.language):
         question = _("What does “%(name)s” mean?") % {"name": name}
     return ItemPanel(
@@ -59,8 +63,8 @@ def item_panel(item: StudyItem, passages: Sequence[ItemPassage], course: Course)
         name=name,
         aliases=names[1:],
         definition=render_quote(_definition(item, passages)),
-        passages=shown[:SHOWN_AT_ONCE],
-        more=shown[SHOWN_AT_ONCE:],
+        passages=[_shown(passage, names, course) for passage in first],
+        more=[(chapter, [_shown(each, names, course) for each in rest]) for chapter, rest in more],
         question=question,
         chapter_slug=max(passages, key=lambda passage: passage.weight).chapter.slug,
     )

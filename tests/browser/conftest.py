@@ -4,12 +4,14 @@ Nothing here imports the product; all servers are real.
 """
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.delivered import Delivered, delivered_site
 from tests.browser.scripted import ScriptedServer
 from tests.browser.steps import new_student
 from tests.servers.langfuse_server import LangfuseServer
@@ -84,6 +86,32 @@ def quoting_site(session_site):
 
 
 @pytest.fixture(scope="session")
+def session_delivered(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("delivered") / "data"
+    with delivered_site(Path(shutil.copytree(prepared, folder))) as site:
+        yield site
+
+
+@pytest.fixture
+def delivered(session_delivered) -> Delivered:
+    """A site without DEBUG: an English and a Chinese course, with all that is made of them."""
+    session_delivered.openai.forget()
+    return session_delivered
+
+
+@pytest.fixture
+def visitor(delivered, browser):
+    """A page of somebody new to it; at the end its browser must have complained of nothing."""
+    context = browser.new_context(
+        base_url=delivered.url, locale="en", permissions=["clipboard-read", "clipboard-write"]
+    )
+    heard = hear_complaints(context)
+    yield context.new_page()
+    context.close()
+    assert [words for words in heard if "404" not in words] == []
+
+
+@pytest.fixture(scope="session")
 def base_url(session_site):
     return session_site.url
 
@@ -91,6 +119,10 @@ def base_url(session_site):
 @pytest.fixture
 def complaints(context):
     """What the browser complained about: errors of scripts, of the security policy, of loading."""
+    return hear_complaints(context)
+
+
+def hear_complaints(context) -> list[str]:
     heard = []
     context.on("weberror", lambda error: heard.append(str(error.error)))
     context.on(

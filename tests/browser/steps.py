@@ -7,6 +7,8 @@ import uuid
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
+from tests.catalogs import untranslated_texts
+
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -23,8 +25,8 @@ def sign_up(page: Page) -> str:
     return name
 
 
-def new_student(page: Page, chapter: str, site_url: str = "") -> None:
-    """Be a new student, enrolled in the course of tides and on one of its chapters, at once."""
+def new_student(page: Page, chapter: str, site_url: str = "", *, course: str = "tides") -> None:
+    """Be a new student, enrolled in a course and on one of its chapters, at once."""
     name = f"ada{uuid.uuid4().hex[:8]}"
 
     def post(path: str, **fields: str) -> None:
@@ -36,9 +38,24 @@ def new_student(page: Page, chapter: str, site_url: str = "") -> None:
     password = "a-long-phrase-42"
     email = f"{name}@example.org"
     post("/accounts/signup/", username=name, email=email, password1=password, password2=password)
-    post("/courses/tides/enrol/")
-    page.goto(f"{site_url}/courses/tides/chapters/{chapter}/")
+    post(f"/courses/{course}/enrol/")
+    page.goto(f"{site_url}/courses/{course}/chapters/{chapter}/")
     expect(page.locator("[data-send]")).to_be_enabled()  # the page listens to keys
+
+
+def log_in(page: Page, site_url: str, name: str, password: str) -> None:
+    page.context.clear_cookies()
+    page.goto(f"{site_url}/accounts/login/")
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{site_url}/")
+
+
+def choose_chinese(page: Page) -> None:
+    """Press the button in the foot of a student's page."""
+    page.get_by_role("button", name="简体中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
 
 
 def open_chapter(page: Page, title: str) -> None:
@@ -67,7 +84,33 @@ def words(page: Page) -> Locator:
 
 def expect_end(page: Page, status: str = "complete") -> None:
     expect(last_answer(page)).to_have_attribute("data-state", status)
-    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
+    expect(page.locator("[data-send]")).to_be_visible()
+
+
+def mark_words(page: Page) -> str:
+    """Mark the first words of a chapter; return them."""
+    return page.evaluate(
+        """() => {
+          const block = document.querySelector("[data-text] p");
+          getSelection().setBaseAndExtent(block.firstChild, 0, block.firstChild, 12);
+          return getSelection().toString().trim();
+        }"""
+    )
+
+
+def answer_quiz_question(page: Page, words: str = "neap tide") -> str:
+    """Answer the question that is shown by keyboard, right or wrong; return the mark."""
+    expect(page.locator("#quiz-question")).to_be_focused()
+    page.keyboard.press("Tab")  # the first thing after the heading is the answer
+    if page.locator("#answer").count():
+        expect(page.locator("#answer")).to_be_focused()
+        page.keyboard.type(words)
+    else:
+        page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    result = page.locator("#result")
+    expect(result).to_be_focused()
+    return result.get_attribute("data-mark")
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
@@ -84,6 +127,71 @@ def press(page: Page, role: str, name: str) -> None:
     """Go to a button or link with the Tab key, and press Enter."""
     tab_to(page, page.get_by_role(role, name=name, exact=True).first)
     page.keyboard.press("Enter")
+
+
+# A composition of an input method, as Chinese and Japanese are written with: letters stand in the
+# field, and Enter is about them.
+def compose(page: Page, letters: str) -> None:
+    """Begin one in what has the focus."""
+    place = {"selectionStart": len(letters), "selectionEnd": len(letters)}
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Input.imeSetComposition", {"text": letters, **place})
+
+
+def choose(page: Page, words: str) -> None:
+    """End one with these words."""
+    page.context.new_cdp_session(page).send("Input.insertText", {"text": words})
+
+
+# What a person sees or hears of a page: each text with its language, and whether it is the page's
+# own, not a course's or a person's.
+HEARD = """() => {
+  const NOT_WORDS = "script, style, noscript, math, pre, code, .material-symbols-outlined";
+  const heard = [];
+  const tell = (element, words) => {
+    const text = words?.replace(/\\s+/g, " ").trim();
+    const shown = element.closest("select") ?? element;
+    if (!text || !shown.checkVisibility({ visibilityProperty: true })) return;
+    if (element.closest(NOT_WORDS)) return;
+    const place = element.closest("[lang]");
+    const isOthers = element.closest("[dir=auto], .prose, .who");
+    const language = place.getAttribute("lang");
+    heard.push({ text, language, own: place.matches(":root") && !isOthers });
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) tell(walker.currentNode.parentElement, walker.currentNode.data);
+  for (const element of document.body.querySelectorAll("*")) {
+    for (const name of ["aria-label", "aria-description", "title", "placeholder", "alt"])
+      tell(element, element.getAttribute(name));
+    if (element.matches("input:is([type=submit], [type=button])")) tell(element, element.value);
+    for (const pseudo of ["::before", "::after"]) {
+      const content = getComputedStyle(element, pseudo).content;
+      if (content.startsWith('"')) tell(element, JSON.parse(content));
+    }
+  }
+  heard.push({ text: document.title, language: document.documentElement.lang, own: false });
+  return heard;
+}"""
+TWO_WORDS = re.compile(r"[^\u3400-\u9fff]*\b[A-Za-z]{2,} [A-Za-z]{2,}\b[^\u3400-\u9fff]*")
+FIXED_WORDS = {"scrollable content"}  # a script's of the admin's theme
+
+
+def untranslated(page: Page) -> list[str]:
+    """English of the product that a page in Chinese shows or says, a line for each text.
+
+    That is every text of the catalogs of two words or more; and in what is neither a course's nor
+    anybody's own, those of one word, and any two English words in a text without Chinese.
+    """
+    page.wait_for_load_state()
+    is_one_word, has_words = untranslated_texts()
+
+    def is_english(text: str, language: str, own: bool) -> bool:
+        if not language.lower().startswith("zh") or text in FIXED_WORDS:
+            return False
+        is_alone = is_one_word.fullmatch(text) or TWO_WORDS.fullmatch(text)
+        return bool(has_words.search(text) or (own and is_alone))
+
+    return [f"{page.url}: {one['text']}" for one in page.evaluate(HEARD) if is_english(**one)]
 
 
 def violations(page: Page) -> list[str]:

@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.steps import (
     Line,
     ask,
+    choose,
+    compose,
     expect_end,
     last_answer,
     new_student,
@@ -212,15 +214,12 @@ def test_whoever_is_logged_out_elsewhere_is_told_and_keeps_the_question(student)
 def test_enter_does_not_send_while_an_input_method_composes(site, student):
     site.openai.answers("Water.")
     question(student).focus()
-    devtools = student.context.new_cdp_session(student)
-    devtools.send(
-        "Input.imeSetComposition", {"text": "shui", "selectionStart": 4, "selectionEnd": 4}
-    )
+    compose(student, "shui")
     student.keyboard.press("Enter")
     expect(student.locator("[data-log] .question")).to_have_count(0)
 
     question(student).press("Control+A")
-    devtools.send("Input.insertText", {"text": "水"})
+    choose(student, "水")
     expect(question(student)).to_have_value(re.compile("水"))
     student.wait_for_timeout(50)  # a hand is not quicker
     student.keyboard.press("Enter")

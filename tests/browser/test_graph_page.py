@@ -175,6 +175,56 @@ def test_a_click_opens_a_concept_and_the_picture_stays_where_it_was(student):
     assert scale(student) == pytest.approx(before)
 
 
+def test_a_concept_opens_in_the_same_page_and_back_leads_to_the_one_before(student, complaints):
+    student.evaluate("window.isTheSame = true")
+    panel = student.locator("#concept")
+
+    node(student, "spring tide").locator("circle").last.click()
+    expect(panel).to_be_focused()
+    expect(panel.get_by_role("heading", level=2)).to_have_text(re.compile("spring tide", re.I))
+    expect(student).to_have_title(re.compile("spring tide · Knowledge graph", re.I))
+    first = student.url
+    assert re.search(r"\?concept=\d+#concept$", first)
+
+    student.get_by_text(re.compile(r"\d+ concepts? in words")).click()
+    panel.locator(".relations").get_by_role("link", name="neap tide").first.press("Enter")
+    expect(panel.get_by_role("heading", level=2)).to_have_text(re.compile("neap tide", re.I))
+    expect(panel).to_be_focused()
+    expect(student.locator(".all-concepts")).to_have_attribute("open", "")
+    here = student.url.removesuffix("#concept")
+    assert here.endswith(student.locator("[name=next]").get_attribute("value"))
+
+    student.go_back()
+    expect(panel.get_by_role("heading", level=2)).to_have_text(re.compile("spring tide", re.I))
+    assert student.url == first
+    student.go_back()
+    expect(panel).to_have_count(0)
+    assert student.url.endswith(GRAPH)
+    student.go_forward()
+    expect(panel.get_by_role("heading", level=2)).to_have_text(re.compile("spring tide", re.I))
+    assert student.evaluate("window.isTheSame") and complaints == []
+
+
+def test_who_is_logged_out_meanwhile_is_asked_to_log_in_and_then_shown_the_concept(student):
+    node(student, "spring tide").focus()
+    student.context.clear_cookies(name="sessionid")
+
+    student.keyboard.press("Enter")
+
+    expect(student.get_by_role("heading", level=1)).to_have_text("Log in")
+    assert re.search(r"next=.*concept%3D\d+", student.url)
+
+
+def test_on_a_phone_the_picture_stays_over_the_concept_it_opened(phone):
+    phone.set_viewport_size({**PHONE, "height": 640})
+    expect(phone.locator("[data-live]")).to_be_visible()
+    node(phone, "spring tide").evaluate("node => node.focus()")
+    node(phone, "spring tide").locator("circle").last.tap()
+
+    expect(phone.locator("#concept h2")).to_be_in_viewport()
+    expect(node(phone, "spring tide")).to_be_in_viewport()
+
+
 def test_a_chapter_s_link_leaves_its_concepts(student):
     everything = student.locator(".nodes a").count()
 

@@ -56,7 +56,7 @@ def test_pages_can_be_used_by_everybody(student, scheme):
     found = []
     for address in addresses(student):
         student.goto(address)
-        for sources in student.locator(".sources summary").all():
+        for sources in student.locator(".sources > summary").all():
             sources.click()
         found += violations(student)
     student.set_viewport_size(PHONE)

@@ -3,13 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import new_student, press
+from tests.browser.steps import mark_words, new_student, press
 
 PHONE = {"width": 360, "height": 740}
-MARK = """
-const block = document.querySelector("[data-text] p");
-getSelection().setBaseAndExtent(block.firstChild, 0, block.firstChild, 12);
-"""
 
 
 @pytest.fixture
@@ -27,14 +23,17 @@ def test_who_comes_back_goes_on_where_they_stopped(student, complaints):
         student.reload()
     expect(student.get_by_text("1 of 3 chapters read")).to_be_visible()
     student.goto("/")
-    press(student, "link", "Go on: What the moon does")
-    expect(student.get_by_role("heading", level=1)).to_have_text("What the moon does")
+    press(student, "link", "Go on: Reading a tide table")
+    expect(student.get_by_role("heading", level=1)).to_have_text("Reading a tide table")
+
+    student.goto("/")
+    student.locator(".card").click(position={"x": 12, "y": 12})  # all of it leads to the course
+    expect(student.get_by_role("heading", level=1)).to_have_text("Tides")
     assert complaints == []
 
 
 def test_words_that_are_marked_are_asked_about_by_keyboard(student, complaints):
-    words = student.locator("[data-text] p").first.inner_text()[:12].strip()
-    student.evaluate(MARK)
+    words = mark_words(student)
     button = student.get_by_role("button", name="Ask about this")
     expect(button).to_be_visible()
 
@@ -50,7 +49,7 @@ def test_words_that_are_marked_are_asked_about_by_keyboard(student, complaints):
 
 def test_on_a_phone_the_sheet_opens_with_the_words(student):
     student.set_viewport_size(PHONE)
-    student.evaluate(MARK)
+    mark_words(student)
 
     student.get_by_role("button", name="Ask about this").click()
 

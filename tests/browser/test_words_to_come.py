@@ -162,6 +162,18 @@ def test_an_end_without_the_html_of_the_last_words_is_not_believed(server, answe
     server.wait_for("resume")
 
 
+def test_an_answer_is_followed_until_its_question_is_at_the_top(server, answer):
+    page = answer.page
+    html = "".join(f"<p>Line {n}</p>" for n in range(100))
+
+    server.say(delta("t1", 0, "x", html))
+
+    expect(answer).to_contain_text("Line 99")
+    page.wait_for_timeout(100)
+    expect(page.locator("article.question")).to_be_in_viewport(ratio=1)
+    expect(answer.get_by_text("Line 0", exact=True)).to_be_in_viewport()
+
+
 def test_a_reader_who_scrolls_up_is_left_there_and_one_at_the_bottom_is_taken_along(server, answer):
     page = answer.page
     log = page.locator("[data-log]")
@@ -177,13 +189,16 @@ def test_a_reader_who_scrolls_up_is_left_there_and_one_at_the_bottom_is_taken_al
 
     server.say(delta("t1", 0, "x" * 100, "<p>Line</p>"))
     grow(100)
-    assert distance() < 2
     log.hover()
-    page.mouse.wheel(0, -500)
+    page.mouse.wheel(0, 50_000)
     page.wait_for_timeout(100)
     grow(101)
+    assert distance() < 2
+    page.mouse.wheel(0, -500)
+    page.wait_for_timeout(100)
+    grow(102)
     assert distance() > 400
     page.mouse.wheel(0, 5_000)
     page.wait_for_timeout(100)
-    grow(102)
+    grow(103)
     assert distance() < 2

@@ -1,5 +1,6 @@
 """A student's conversations of a course: found again, named, taken along as a file."""
 
+import html
 import re
 
 import pytest
@@ -54,6 +55,32 @@ def test_a_student_sees_their_own_conversations_of_the_course_newest_first(
     Conversation.objects.create(user=alice, course=course, title="Nothing was asked")
 
     assert titles(as_alice) == ["Second", "First"]
+
+
+def test_a_title_shows_its_formulas_wherever_it_stands(as_alice, alice, course):
+    conversation = talk(alice, course, "Is $x^2$ \\(<\\) **2** at `$HOME`?")
+
+    for page in (HISTORY, "/courses/plants/", "/accounts/privacy/", f"{HISTORY}?q=home"):
+        shown = as_alice.get(page).text
+        assert "<msup><mi>x</mi><mn>2</mn></msup>" in shown and "&lt;</mo>" in shown
+        assert "**2** at <code>$HOME</code>?" in shown
+    assert "<msup>" in as_alice.get(f"/conversations/{conversation.pk}/delete/").text
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "It costs $5 and $6",
+        "What is $\\frac{1}{",  # cut off
+        "# 1. [link](https://example.org) ![p](x) <b>a</b> https://example.org",
+        "<script>alert(1)</script> &amp;",
+    ],
+)
+def test_a_title_is_else_shown_as_it_was_written(as_alice, alice, course, title):
+    talk(alice, course, title)
+
+    page = html.unescape(as_alice.get(HISTORY).text.replace("&amp;", "&#38;"))
+    assert f">{title}</a>" in page
 
 
 def test_they_come_in_pages(as_alice, alice, course):

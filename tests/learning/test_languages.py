@@ -1,13 +1,11 @@
 """The product in Simplified Chinese: every page, every word, and the catalogs they come from."""
 
-import ast
 import gettext
 import os
 import re
 import shutil
 from html import unescape
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from django.apps import apps
@@ -19,6 +17,7 @@ from django.utils import translation
 from django.views.defaults import server_error
 
 from learning.models import Course, Enrolment, Message
+from tests.catalogs import entries_of
 from tests.learning.chat import Tab
 
 APPS = ("learning", "rag", "tracing")
@@ -270,40 +269,6 @@ async def test_an_answer_fails_in_the_students_language(conversation, alice, cha
 
 
 # --- The catalogs ---------------------------------------------------------------------------------
-
-
-class Entry(NamedTuple):
-    context: str | None
-    id: str
-    plural: str | None
-    translations: tuple[str, ...]
-    is_fuzzy: bool
-
-    @property
-    def key(self) -> tuple[str | None, str]:
-        return self.context, self.id
-
-
-def entries_of(path: Path) -> list[Entry]:
-    """Read a .po file: its entries but for the header."""
-    entries = []
-    for paragraph in path.read_text().split("\n\n"):
-        name, fields = "", {}
-        for keyword, quoted in re.findall(r'^(msg\S+ )?(".*")$', paragraph, re.MULTILINE):
-            name = keyword.strip() or name  # without one, the text of the line before goes on
-            fields[name] = fields.get(name, "") + ast.literal_eval(quoted)
-        if fields.get("msgid"):
-            entries.append(
-                Entry(
-                    fields.get("msgctxt"),
-                    fields["msgid"],
-                    fields.get("msgid_plural"),
-                    tuple(text for name, text in fields.items() if name.startswith("msgstr")),
-                    is_fuzzy=bool(re.search("^#,.*fuzzy", paragraph, re.MULTILINE)),
-                )
-            )
-    assert entries, f"{path} holds nothing"
-    return entries
 
 
 @pytest.fixture(params=("config", *APPS))

@@ -85,6 +85,37 @@ def test_a_table_is_quoted_whole():
     assert "[1]\n\n| $x$ | slope |\n|---|---|\n| 1 | 2 |\n| 2 | 4 |" in answer
 
 
+def test_an_answer_that_stands_only_in_a_table_is_found_by_its_sentence():
+    passage = Passage(
+        "Tides come and go. The table compares two of them.\n\n"
+        "| kind | when |\n|---|---|\n| spring tide | full moon |\n| neap tide | half moon |\n"
+    )
+
+    answer = compose("When is a neap tide?", [passage])
+
+    assert "The table compares two of them. [1]\n\n| kind | when |" in answer
+
+
+def test_a_row_is_quoted_where_its_table_stands_alone():
+    passage = Passage(
+        "| Kind | Time |\n|---|---|\n| spring tide | full moon |\n| neap tide | half moon |"
+    )
+
+    answer = compose("When is a neap tide?", [passage])
+
+    assert answer.startswith("The course says:\n\n- Kind: neap tide; Time: half moon [1]")
+
+
+def test_items_are_quoted_as_a_list():
+    passage = Passage("- sums of limits are limits\n- products of limits are limits too")
+
+    answer = compose("Which limits are limits: sums or products?", [passage])
+
+    assert answer.split("\n\n")[1:] == [
+        "- sums of limits are limits [1]\n- products of limits are limits too [1]"
+    ]
+
+
 def test_half_a_formula_or_code_block_is_never_quoted():
     cut = Passage("A **limit** is a value. We write the limit as\n\n$$\n\\lim_{x \\to a} f(x")
     code = Passage("This code finds a limit:\n\n```python\nlimit = 1\n")

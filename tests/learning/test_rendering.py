@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from learning.rendering import (
     AnswerRenderer,
     addresses_in,
+    language_of,
     render_blocks,
     render_chapter,
     render_quote,
@@ -261,6 +262,58 @@ def test_a_quote_says_the_words_of_a_link_to_another_file_and_leads_nowhere():
     html = render_quote("See [limits](02-limits.md#why) and [this](https://example.org/x).")
     assert "See limits and" in html and "02-limits.md" not in html
     assert 'href="https://example.org/x"' in html
+
+
+def test_the_rest_of_a_table_is_a_table():
+    html = render_quote("| sin | cos |\n| $|x|$ | 1 \\| 2 |\n\nNext.")
+
+    assert "<td>sin</td>" in html and html.count("<tr>") == 3
+    assert "| sin" not in html and "<p>Next.</p>" in html
+
+
+def test_a_table_with_its_head_stays_as_it_is():
+    assert "<th>a</th>" in render_quote("| a | b |\n|---|---|\n| 1 | 2 |")
+
+
+@pytest.mark.parametrize(
+    ("passage", "code"),
+    [
+        ("x = 1  # **one**\n```\n\nWords.", "x = 1  # **one**\n"),
+        ("x = 1\n```\n\n```text\n1\n```\n\nWords.", "x = 1\n"),
+        ("Words.\n\n```\nx = 1", "x = 1"),
+        ("Words.\n\n```\nx = 1\n```\n\n```\ny", "x = 1\n"),
+    ],
+)
+def test_half_a_block_of_code_is_code(passage, code):
+    html = render_quote(passage)
+
+    assert f"<code>{code}</code>" in html
+    assert "<p>Words.</p>" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "of_course", "language"),
+    [
+        ("It is so.", "en", "en"),
+        ("It is so.", "fr", "fr"),
+        ("It is so.", "zh-hans", "en"),
+        ("梯度下降（gradient descent）是一种方法。", "en", "zh-hans"),
+        ("The word 梯度 means gradient, a vector of slopes.", "en", "en"),
+        ("$1$ [2]", "zh-hans", "zh-hans"),
+    ],
+)
+def test_an_answer_is_in_chinese_or_in_the_language_of_its_course(text, of_course, language):
+    assert language_of(text, of_course) == language
+
+
+def test_the_marks_after_a_formula_stay_with_it():
+    assert re.search(
+        r'<span class="kept"><math>.*</math>\).</span> Next', render_blocks("(Is $x$). Next")[0]
+    )
+    renderer = AnswerRenderer()
+    for end in (8, 9, 14):
+        renderer.feed("It is $L$. Next"[:end] + "\n\nMore")
+    assert "".join(renderer.blocks).count(".</span>") == 1
 
 
 LEADS_AWAY = [

@@ -172,6 +172,17 @@ def test_passages_that_the_answer_names_come_before_those_it_was_given(alice, co
 # --- The doors --------------------------------------------------------------------------------
 
 
+def test_a_question_that_is_not_covered_leads_back_to_the_chapter(alice, course, answer):
+    approved(course, "light", "sugar", "A root")
+    answer.is_weakly_sourced = True
+    answer.reply_to.chapter = course.chapters.get(slug="photosynthesis")
+    answer.reply_to.save()
+    cited = follow_ups(answer, alice)
+    answer.citations.update(is_cited=False)
+
+    assert follow_ups(answer, alice)[0] == "What does “light” mean?" != cited[0]
+
+
 def test_the_last_answer_is_meant_where_none_is_named(alice, answer):
     browser = browser_of(alice)
     address = f"/conversations/{answer.conversation_id}/suggestions/"

@@ -5,6 +5,7 @@
 import { codePoints, unitsOf } from "./codepoints.js";
 import { addCopyButtons } from "./copying.js";
 import { Tail } from "./tail.js";
+import { languageOf } from "./language.js";
 import { showVersions } from "./versions.js";
 import { counted } from "./words.js";
 
@@ -64,6 +65,7 @@ export class Answer {
       this.show(blocks);
     }
     this.showTail();
+    this.blocks.lang = languageOf(this.text, this.root.dataset.language);
     this.doing = this.words.writing;
     return true;
   }
@@ -81,6 +83,7 @@ export class Answer {
       this.show(blocks);
       this.cut(blocks.length);
       this.tail.clear();
+      this.blocks.lang = languageOf(text, this.root.dataset.language);
     }
     if (status === "running") {
       this.element.dataset.state = "running";
@@ -139,9 +142,23 @@ export class Answer {
       return item;
     });
     this.element.querySelector("[data-source-list]").replaceChildren(...items);
-    this.element.querySelector("[data-count]").textContent = sources.length;
     this.element.querySelector("[data-sources]").hidden = sources.length === 0;
+    this.sortSources();
     if (!this.text) this.doing = this.words.thinking;
+  }
+
+  // Those that the answer names stand first; the others are a click away.
+  sortSources() {
+    const named = new Set([...this.blocks.querySelectorAll(".cite")].map((cite) => cite.dataset.n));
+    const [list, rest] = ["source", "rest"].map((name) =>
+      this.element.querySelector(`[data-${name}-list]`),
+    );
+    const items = [...list.children];
+    const others = this.isRunning || !named.size ? [] : items.filter((one) => !named.has(one.dataset.n));
+    rest.replaceChildren(...others);
+    rest.closest("[data-rest]").hidden = others.length === 0;
+    this.element.querySelector("[data-rest-count]").textContent = others.length;
+    this.element.querySelector("[data-count]").textContent = list.children.length;
   }
 
   finish(status, message) {
@@ -150,6 +167,7 @@ export class Answer {
     // What is copied. Of an answer that stood on the page the server wrote it there.
     if (this.length !== null) this.blocks.dataset.markdown = this.text;
     addCopyButtons(this.root, this.element);
+    this.sortSources();
     this.say(message || this.words[status] || "");
   }
 
@@ -159,7 +177,9 @@ export class Answer {
   }
 
   get spokenText() {
-    return `${this.blocks.innerText}\n${this.status.textContent}`.trim();
+    const sign = this.element.querySelector("[data-weak]");
+    const warning = sign.checkVisibility() ? sign.innerText : "";
+    return [warning, this.blocks.innerText, this.status.textContent].join("\n").trim();
   }
 }
 

@@ -1,16 +1,36 @@
 // The picture of a knowledge graph: zoom, move about, and go from concept to concept by keyboard.
 // Without it the picture scrolls in its frame, and every concept is a link all the same.
 
-const graph = document.querySelector("[data-graph]");
-const svg = graph?.querySelector("[data-map] svg");
-
 const SMALLEST_LETTERS = 11 / 13; // pixels of the screen to a unit, below which nobody reads
 const CLOSEST = 4;
 const LARGEST_FIT = 1.3; // a picture of three concepts does not fill the screen
 const ZOOM_STEP = 1.4;
 const DRAG_PIXELS = 5; // less than that is a click
 
-const live = () => {
+// What the frame shows outlasts the picture: the next one takes it over, in this page (from `shown`)
+// or, where a concept opened a page of its own, from what the browser keeps.
+let shown = null;
+const key = () => {
+  const address = new URL(location.href);
+  address.searchParams.delete("concept");
+  return `graph ${address.pathname}${address.search}`;
+};
+const keep = () => {
+  try {
+    sessionStorage.setItem(key(), JSON.stringify(shown));
+  } catch {
+    // A browser that keeps nothing shows the picture anew.
+  }
+};
+const kept = () => {
+  try {
+    return JSON.parse(sessionStorage.getItem(key()));
+  } catch {
+    return null;
+  }
+};
+
+const live = (svg) => {
   const whole = svg.viewBox.baseVal;
   const [width, height] = [whole.width, whole.height];
   const nodes = [...svg.querySelectorAll(".nodes a")].map((link) => ({
@@ -64,7 +84,7 @@ const live = () => {
   };
 
   // --- Buttons and wheel ---------------------------------------------------------------------
-  const buttons = graph.querySelector("[data-zoom]");
+  const buttons = document.querySelector("[data-zoom]");
   buttons.querySelector("[data-in]").addEventListener("click", () => zoom(ZOOM_STEP));
   buttons.querySelector("[data-out]").addEventListener("click", () => zoom(1 / ZOOM_STEP));
   buttons.querySelector("[data-fit]").addEventListener("click", fit);
@@ -171,39 +191,26 @@ const live = () => {
     event.preventDefault();
   });
 
-  // --- What stays when a concept is opened ---------------------------------------------------
-  const address = new URL(location.href);
-  address.searchParams.delete("concept");
-  const key = `graph ${address.pathname}${address.search}`;
-  const remembered = () => {
-    try {
-      const found = JSON.parse(sessionStorage.getItem(key));
-      return chosen && found?.width === width ? found : null;
-    } catch {
-      return null;
-    }
-  };
-  addEventListener("pagehide", () => {
-    try {
-      sessionStorage.setItem(key, JSON.stringify({ ...view, width }));
-    } catch {
-      // A browser that keeps nothing shows the picture anew.
-    }
-  });
-
-  graph.setAttribute("data-live", "");
+  document.querySelector("[data-graph]").setAttribute("data-live", "");
   buttons.hidden = false;
-  graph.querySelector("[data-keys]").hidden = false;
+  document.querySelector("[data-keys]").hidden = false;
   makeStop(chosen ?? nodes[0]);
-  const before = remembered();
-  if (before) Object.assign(view, { x: before.x, y: before.y, scale: before.scale });
+  const before = shown ?? (chosen && kept());
+  if (before?.width === width) Object.assign(view, before);
   else {
-    view.scale = Math.max(fitting(), SMALLEST_LETTERS);
-    Object.assign(view, { x: (chosen ?? nodes[0]).x, y: (chosen ?? nodes[0]).y });
+    const { x, y } = chosen ?? nodes[0];
+    Object.assign(view, { x, y, scale: before?.scale ?? Math.max(fitting(), SMALLEST_LETTERS) });
   }
+  shown = Object.assign(view, { width });
   show();
   if (chosen) bringIntoView(chosen);
-  new ResizeObserver(show).observe(svg);
+  new ResizeObserver(() => svg.isConnected && show()).observe(svg);
 };
 
-if (svg) live();
+const begin = () => {
+  const svg = document.querySelector("[data-map] svg");
+  if (svg) live(svg);
+};
+begin();
+addEventListener("pagehide", keep);
+document.addEventListener("parts:changed", begin);

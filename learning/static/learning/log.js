@@ -1,13 +1,12 @@
-// The log of a chat: its questions and answers in order, and the scrolling that follows them.
+// The log of a chat: its questions and answers in order.
 
 import { Answer, newQuestion } from "./answer.js";
 import { addCopyButtons } from "./copying.js";
 import { copyFeedback } from "./feedback.js";
 import { markScrolling } from "./screen.js";
+import { Scrolling } from "./scrolling.js";
 import { nameAfter } from "./title.js";
 import { copyVersions } from "./versions.js";
-
-const NEAR_BOTTOM = 48; // pixels
 
 export class Log {
   constructor(root, words) {
@@ -17,13 +16,9 @@ export class Log {
     this.empty = root.querySelector("[data-empty]");
     this.answers = new Map(); // turn → Answer, in the order of the page
     this.readAnswers();
-    this.isFollowing = true; // until the reader scrolls up
-    this.lastTop = 0;
-    this.element.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    new ResizeObserver(() => this.follow()).observe(this.element);
+    this.scrolling = new Scrolling(root, this.element);
     this.element.addEventListener("click", (event) => this.citationClicked(event));
     this.element.addEventListener("toggle", sourcesToggled, true); // `toggle` does not bubble
-    this.follow();
   }
 
   get running() {
@@ -145,23 +140,8 @@ export class Log {
     this.element.setAttribute("aria-busy", String(isLocked));
   }
 
-  // --- Scrolling -------------------------------------------------------------------------------
-  scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.element;
-    const isAtBottom = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM;
-    // What was added since the page was scrolled last is no way up.
-    if (isAtBottom || scrollTop < this.lastTop) this.isFollowing = isAtBottom;
-    this.lastTop = scrollTop;
-  }
-
-  // Keep the newest words in view, at most once for each picture the screen shows.
-  follow({ always = false } = {}) {
-    if (always) this.isFollowing = true;
-    if (!this.isFollowing || this.picture) return;
-    this.picture = requestAnimationFrame(() => {
-      this.picture = null;
-      if (this.isFollowing) this.element.scrollTop = this.element.scrollHeight;
-    });
+  follow(how) {
+    this.scrolling.follow(how);
   }
 
   // The conversation goes along to the chapter that is cited.
