@@ -23,10 +23,11 @@ FOREIGN = re.compile(
     r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{12,}"  # a gateway's key
     r"|(://[^\s:/@]*:)[^\s/@]+(?=@)"  # a password before a host
     r"|(\b(?:sessionid|csrftoken|device)=)[\w.-]+"  # a cookie
+    r"|(/password/reset/[\w-]+/)(?!set-password\b)[\w-]+"  # what a mail lets somebody in by
     r"|\b(?:sk|pk|rk|gsk|hf|nvapi)[-_](?=[\w*-]*[\d*])[\w*-]{8,}",
     re.IGNORECASE,
 )
-HINTS = ("bearer", "basic", "@", "id=", "token=", "device=", "k-", "k_", "hf", "nvapi")
+HINTS = ("bearer", "basic", "@", "id=", "token=", "device=", "/reset/", "k-", "k_", "hf", "nvapi")
 
 
 def mask_line(line: str) -> str:
@@ -70,6 +71,7 @@ def _secrets() -> Iterator[str]:
         settings.SECRET_KEY,
         *settings.SECRET_KEY_FALLBACKS,
         settings.OPENAI_API_KEY,
+        settings.EMAIL_HOST_PASSWORD,
         langfuse,
         # As it is sent: the two keys joined, in base64.
         langfuse and f"{settings.LANGFUSE_PUBLIC_KEY}:{langfuse}",

@@ -4,9 +4,9 @@ from django.utils.translation import gettext_lazy as _
 
 class LearningConfig(AppConfig):
     name = "learning"
-    verbose_name = _("Courses")
+    verbose_name = _("Teaching")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        # They listen to what is saved and deleted.
-        from learning import chapter_changes, leaving, privacy  # noqa: F401
+        # They listen to what is saved and deleted; and the system checks are registered.
+        from learning import chapter_changes, checks, leaving, privacy  # noqa: F401

@@ -59,7 +59,8 @@ def use(course: Course) -> Use:
 def down_voted(course: Course) -> Sequence[Feedback]:
     """Return the newest thumbs down, each with its answer and question."""
     thumbs = Feedback.objects.filter(message__conversation__course=course, is_helpful=False)
-    return list(thumbs.select_related("message__reply_to").order_by("-updated_at")[:THUMBS_SHOWN])
+    thumbs = thumbs.select_related("message__reply_to", "message__conversation__course")
+    return list(thumbs.order_by("-updated_at")[:THUMBS_SHOWN])
 
 
 def uncovered(course: Course) -> list[Uncovered]:

@@ -19,6 +19,10 @@ from learning.views import review as review_pages
 
 @admin.register(StudyItem)
 class StudyItemAdmin(OfOwnCourses, ModelAdmin):
+    intro = gettext_lazy(
+        "What was made of the courses: terms, concepts, relations and questions. Students see what "
+        "is approved. The weight says how much a course speaks of it."
+    )
     list_display = (
         "words",
         "kind",
@@ -78,7 +82,7 @@ class StudyItemAdmin(OfOwnCourses, ModelAdmin):
     @admin.display(description=gettext_lazy("chapters"))
     def chapters(self, item):
         titles = dict.fromkeys(passage.chapter.title for passage in item.passages.all())
-        return ", ".join(list(titles)[:3]) + (" …" if len(titles) > 3 else "") or "–"
+        return _(", ").join(list(titles)[:3]) + (" …" if len(titles) > 3 else "") or "–"
 
     @admin.display(description=gettext_lazy("weight"), ordering="weight")
     def weight_shown(self, item):

@@ -23,6 +23,10 @@ class ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(IndexVersion)
 class IndexVersionAdmin(ReadOnlyAdmin):
+    intro = _(
+        "The tutor searches the active version of each course's index. A new one takes its place "
+        "once it is complete."
+    )
     list_display = (
         "collection",
         "status",
@@ -63,6 +67,7 @@ class IndexVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(Chunk)
 class ChunkAdmin(ReadOnlyAdmin):
+    intro = _("The pieces of chapters that the tutor searches, reads and quotes.")
     list_display = ("document", "place", "token_count", "beginning")
     list_filter = ("document__collection",)
     list_select_related = ("document",)

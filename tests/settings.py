@@ -21,6 +21,8 @@ os.environ.update(
             "LANGFUSE_PROJECT_ID",
             "TRACING_USER_ID",
             "TRACING_CAPTURE_CONTENT",
+            "EMAIL_URL",
+            "EMAIL_FROM",
             "REDIS_URL",
             "DATABASE_URL",
             "DJANGO_ALLOWED_HOSTS",

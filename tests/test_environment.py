@@ -38,6 +38,8 @@ UNUSABLE = {
     "TRACING_PRICES": ("glm-4*=0.6/2.2, qwen-plus*=0.4", "'glm-4*=0.6/2.2, qwen-plus*=0.4/1.2'"),
     "DJANGO_CSRF_TRUSTED_ORIGINS": ("https://tutor.example/", "without a path"),
     "DJANGO_ALLOWED_HOSTS": ("https://tutor.example", "host names"),
+    "EMAIL_URL": ("mail.example:587", "smtp+tls://"),
+    "EMAIL_FROM": ("the tutor", "tutor@example.org"),
     "DATA_DIR": ("/proc/nowhere", "a folder that can be written"),
 }
 
@@ -52,6 +54,50 @@ def test_a_value_that_cannot_be_used_stops_the_start_in_one_line(name, tmp_path)
     assert run.returncode == 1
     assert line.startswith(f"coursetrace: {name}=") and takes in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://mail.example",
+        "smtp://",
+        "smtp://tutor:hunter2@mail.example:port",
+        "smtps://tutor@mail.example",  # a name without a password
+        "smtps://tutor:hunter2@mail.example/?tls=1",
+    ],
+)
+def test_an_address_of_a_mail_server_that_would_be_misread_is_refused(url, monkeypatch):
+    monkeypatch.setenv("EMAIL_URL", url)
+
+    with pytest.raises(env.SettingError) as refusal:
+        env.mail_server("EMAIL_URL")
+
+    assert "smtp+tls://user:password@host:587" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_the_address_of_a_mail_server_says_how_mail_travels(monkeypatch):
+    found = {}
+    for scheme in ("smtp", "smtp+tls", "smtps"):
+        monkeypatch.setenv("EMAIL_URL", f"{scheme}://tutor%40a.example:p%2Fw@mail.example")
+        server = env.mail_server("EMAIL_URL")
+        found[scheme] = (server.port, server.starts_tls, server.is_tls)
+        assert (server.host, server.user, server.password) == (
+            "mail.example", "tutor@a.example", "p/w",
+        )  # fmt: skip
+
+    assert found == {
+        "smtp": (25, False, False),
+        "smtp+tls": (587, True, False),
+        "smtps": (465, False, True),
+    }
+
+
+def test_a_mail_server_needs_an_address_that_mail_comes_from(tmp_path):
+    run = manage("check", DATA_DIR=str(tmp_path), EMAIL_URL="smtp://mail.example")
+
+    [line] = run.stderr.strip().splitlines()
+    assert line.startswith("coursetrace: EMAIL_FROM=") and "EMAIL_URL" in line
 
 
 def test_a_value_of_the_env_file_fills_an_empty_one_and_gives_way_to_a_set_one(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from learning.models import User
+from tests.servers.smtp_server import SMTPServer
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ BUILT_IN, OPENAI, SERVER = "1", "2", "3"
 AGAIN, KEEP = "1", "2"
 USUAL = ""  # Enter
 NO_LANGFUSE = ["n"]
-HERE = [USUAL]  # the address
+HERE = [USUAL, "n"]  # the address, and no mail
 BOSS = ["boss", "", "a-long-one-77", "a-long-one-77"]
 AGREED = ["y"]
 
@@ -160,6 +161,57 @@ def test_langfuse_is_tested_as_the_doctor_does_and_asked_for_again(
     assert langfuse_server.secret_key not in said
 
 
+STARTTLS, TLS, PLAIN = "1", "2", "3"
+
+
+def test_mail_is_tried_at_once_and_sent_to_whom_one_wishes(env_file):
+    with SMTPServer(password="p w/d-77") as server:
+        place = f"127.0.0.1:{server.port}"
+        wrong = ["y", place, PLAIN, "tutor", "wrong-one", "site@example.org", ""]
+        right = ["y", place, PLAIN, "tutor", "p w/d-77", "site@example.org", "me@example.org"]
+
+        said = answered(
+            BUILT_IN, *NO_LANGFUSE, USUAL, *wrong, AGAIN, *right, *BOSS, *AGREED
+        )  # fmt: skip
+
+        mail = server.wait_for_mail()
+    assert (mail["From"], mail["To"]) == ("site@example.org", "me@example.org")
+    assert "failed mail: the server does not accept name and password" in said
+    assert f"ok     mail: {place} lets this site in" in said
+    assert "wrong-one" not in said and "p w/d-77" not in said and "p%20w%2Fd" not in said
+    assert f"EMAIL_URL='smtp://tutor:p%20w%2Fd-77@{place}'" in env_file.read_text()
+    assert "EMAIL_FROM=site@example.org" in env_file.read_text()
+
+
+def test_a_mail_server_that_cannot_be_reached_can_be_kept_all_the_same(env_file):
+    place = nowhere().removeprefix("http://").removesuffix("/v1")
+    mail = ["y", place, PLAIN, "none", "site@example.org", ""]
+
+    said = answered(BUILT_IN, *NO_LANGFUSE, USUAL, *mail, KEEP, *BOSS, *AGREED)
+
+    assert f"failed mail: the server at {place} cannot be reached" in said
+    assert f"EMAIL_URL=smtp://{place}" in env_file.read_text()
+
+
+def test_a_mail_server_that_does_not_encrypt_as_was_said_is_told(env_file, smtp_server):
+    for scheme in ("smtp+tls", "smtps"):
+        url = f"{scheme}://127.0.0.1:{smtp_server.port}"
+        reason = refused(no_input=True, email_url=url, email_from="site@example.org")
+        assert "does not take mail in this way" in reason
+
+
+def test_a_new_mail_server_is_not_given_the_password_of_the_old_one(env_file, smtp_server):
+    env_file.write_text("EMAIL_URL=smtps://tutor:hunter22@old.example\nEMAIL_FROM=a@example.org\n")
+    place = f"127.0.0.1:{smtp_server.port}"
+
+    said = answered(
+        BUILT_IN, *NO_LANGFUSE, USUAL, "y", place, PLAIN, USUAL, USUAL, "", *BOSS, *AGREED
+    )
+
+    assert f"EMAIL_URL=smtp://{place}\n" in env_file.read_text()
+    assert "EMAIL_URL: smtps://***@old.example" in said and "hunter22" not in said
+
+
 def test_two_passwords_that_differ_are_asked_for_again_and_a_weak_one_is_told(env_file):
     weak = ["boss", "boss@example.org", "one-thing", "another", "12345", "12345"]
 
@@ -183,7 +235,7 @@ def test_an_address_makes_the_site_answer_to_it_without_debug(env_file):
     env_file.write_text("DJANGO_DEBUG=1\n")
 
     said = answered(
-        *(BUILT_IN, *NO_LANGFUSE, "tutor.example", "http://localhost:8443/", *BOSS, *AGREED)
+        *(BUILT_IN, *NO_LANGFUSE, "tutor.example", "http://localhost:8443/", "n", *BOSS, *AGREED)
     )
 
     assert "That is no address" in said
@@ -247,6 +299,16 @@ def test_what_the_environment_sets_is_told_to_go_before_the_file(
     assert "CHAT_MODEL is set in the environment too" in said
 
 
+def test_a_database_that_only_this_environment_names_is_told_of(env_file, monkeypatch):
+    words = "The site needs DATABASE_URL in its environment"
+    monkeypatch.setenv("DATABASE_URL", "postgres://site@db/site")
+    assert words in without_asking(site_address="local")
+
+    env_file.write_text("DATABASE_URL=postgres://site@db/site\n")
+
+    assert words not in without_asking(site_address="local")
+
+
 def test_whoever_does_not_agree_changes_nothing(env_file):
     env_file.write_text("CHAT_MODEL=old\n")
 
@@ -291,7 +353,7 @@ def test_without_asking_what_is_not_named_stays(env_file):
 
     said = without_asking()
 
-    assert said.count("stays as it is") == 4
+    assert said.count("stays as it is") == 5
     assert env_file.read_text() == before
 
 
@@ -308,6 +370,8 @@ UNUSABLE = {
     "needs --base-url": dict(chat_model="server"),
     "needs --api-key": dict(chat_model="openai"),
     "needs --langfuse-public-key": dict(langfuse_host="http://langfuse:3000"),
+    "--email-url": dict(email_url="mail.example"),
+    "--email-from": dict(email_url="smtp://mail.example"),
     "--site-address": dict(site_address="https://tutor.example/path"),
     "DJANGO_SUPERUSER_PASSWORD": dict(admin_username="boss"),
 }
@@ -373,6 +437,7 @@ def test_on_a_terminal_no_password_is_shown(quickstart, tmp_path):
     terminal.type_when("answers students? [1]:", "\n")
     terminal.type_when("Langfuse server too? (y/n) [n]:", "\n")
     terminal.type_when("Address [local]:", "\n")
+    terminal.type_when("Send mail? (y/n) [n]:", "\n")
     terminal.type_when("Username [admin]:", "\n")
     terminal.type_when("(may be empty):", "\n")
     terminal.type_when("(is not shown):", "a-long-one-77\n")

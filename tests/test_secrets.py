@@ -255,6 +255,8 @@ LINES = [
     ("redis://:hunter2@cache:6379/0", "redis://:[secret]@cache:6379/0"),
     ("postgres://tutor:hunter2@db:5432/tutor", "postgres://tutor:[secret]@db:5432/tutor"),
     ("Cookie: __Host-sessionid=0a1b2c3d; a=b", "Cookie: __Host-sessionid=[secret]; a=b"),
+    ("GET /accounts/password/reset/MQ/d-63/ 302", "GET /accounts/password/reset/MQ/[secret]/ 302"),
+    ("GET /accounts/password/reset/MQ/set-password/ 200", None),
 ]
 
 

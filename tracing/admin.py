@@ -86,6 +86,10 @@ class Records(AdminBase):
 
 @admin.register(TraceRecord)
 class TraceAdmin(Records):
+    intro = _(
+        "Each row is one piece of work, such as an answer; open it for its steps. The score is "
+        "what people or checks said of it."
+    )
     list_display = (
         "when",
         "name",
@@ -132,8 +136,7 @@ class TraceAdmin(Records):
         return TraceList
 
     def get_list_display(self, request):
-        shown = super().get_list_display(request)
-        return shown if conf.get("GROUP_TAG") else [c for c in shown if c != "group_name"]
+        return _without_what_is_not_set(super().get_list_display(request))
 
     def get_list_filter(self, request):
         filters = super().get_list_filter(request)
@@ -252,13 +255,23 @@ def _score_mark(score: ScoreRecord):
     return judgement(score) if is_thumb(score) else f"{score.name} {judgement(score)}"
 
 
+def _without_what_is_not_set(columns):
+    """Leave out the columns of groups and of the export where a site has none."""
+    has = {
+        "group_name": conf.get("GROUP_TAG"),
+        "export": conf.get("EXPORTER") or conf.get("LANGFUSE_HOST"),
+    }
+    return [column for column in columns if has.get(column, True)]
+
+
 class ScoreNameFilter(ValueFilter):
     title, field, parameter_name = _("name"), "name", "name__exact"
 
 
 @admin.register(ScoreRecord)
 class ScoreAdmin(Records):
-    list_display = ("name", "value", "trace", "comment", "updated_at", "export_state")
+    intro = _("A score is what a person, by a thumb, or a check, by a number, said of a trace.")
+    list_display = ("name", "judged", "comment", "trace", "updated_at", "export")
     sortable_by = ("updated_at",)
     list_filter = (ScoreNameFilter, ExportFilter)
     search_fields = ("trace_id",)
@@ -269,7 +282,8 @@ class ScoreAdmin(Records):
         return ScoreList
 
     def get_list_display(self, request):
-        return self._readable(request, super().get_list_display(request))
+        columns = self._readable(request, super().get_list_display(request))
+        return _without_what_is_not_set(columns)
 
     def get_fields(self, request, obj=None):
         return self._readable(request, super().get_fields(request, obj))
@@ -279,7 +293,19 @@ class ScoreAdmin(Records):
             return fields
         return [field for field in fields if field not in self.content_fields]
 
+    @admin.display(description=_("score"))
+    def judged(self, score):
+        return "–" if score.value is None else judgement(score)
+
     @admin.display(description=_("trace"))
     def trace(self, score):
         url = reverse("admin:tracing_tracerecord_change", args=[score.trace_id])
-        return format_html('<a href="{}">{}</a>', url, score.trace_id)
+        shown = Truncator(score.trace_id).chars(9)
+        return format_html('<a href="{}" title="{}">{}</a>', url, score.trace_id, shown)
+
+    @admin.display(description=_("export"))
+    def export(self, score):
+        return score.get_export_state_display()
+
+    class Media:
+        css = {"all": ["tracing/trace.css"]}

@@ -174,10 +174,10 @@ def test_the_first_page_shows_what_was_traced(desk):
     assert "app-learning" not in page  # the menu has it all
 
 
-def test_who_may_not_see_traces_finds_the_tables_on_the_first_page(client, bob):
+def test_who_sees_neither_traces_nor_courses_finds_the_tables_on_the_first_page(client, bob):
     bob.is_staff = True
     bob.save()
-    bob.user_permissions.set(Permission.objects.filter(codename="view_course"))
+    bob.user_permissions.set(Permission.objects.filter(codename="view_chapter"))
     client.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
 
     page = client.get("/admin/").content.decode()

@@ -122,6 +122,15 @@ def test_the_cost_is_that_of_the_course_s_traces(desk, course, alice):
     assert "cost $0.2500" in words(desk("questions", "view_message"))
 
 
+def test_the_tokens_of_today_stand_beside_the_limit(desk, course, alice):
+    asked(course, alice, "Why?")
+    assert "have taken 120 tokens; there is no limit" in words(desk("questions", "view_message"))
+    course.tokens_per_day = 50_000
+    course.save()
+
+    assert "have taken 120 of 50000 tokens" in words(desk("questions", "view_message"))
+
+
 @pytest.mark.parametrize("page", ["try", "questions", "enrol"])
 def test_each_page_needs_its_permission(desk, page):
     assert desk(page).status_code == 403

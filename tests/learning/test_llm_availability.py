@@ -5,7 +5,12 @@ import logging
 import pytest
 
 from learning.llm import availability, errors
-from learning.llm.availability import Availability, get_availability, on_change
+from learning.llm.availability import (
+    MOST_OTHER_MODELS,
+    Availability,
+    get_availability,
+    on_change,
+)
 from learning.llm.base import get_chat_model, get_fallback_model
 from learning.llm.errors import ModelAway
 from learning.llm.extractive import ExtractiveChatModel
@@ -146,6 +151,73 @@ def test_a_fallback_that_is_the_model_itself_is_none(build, first):
     models = build(first, OpenAIChatModel("gpt-test", base_url="http://one.example/v1"))
 
     assert models.models_to_ask() == [first]
+
+
+@pytest.fixture
+def own():
+    """A course's."""
+    return OpenAIChatModel("gpt-large", base_url="http://one.example/v1")
+
+
+def test_a_course_s_own_model_is_asked_first_and_the_site_s_after_it(build, first, second, own):
+    models = build(first, second)
+
+    assert models.models_to_ask(own) == [own, first, second]
+    assert models.models_to_ask(first) == [first, second]  # one that names the site's own
+    assert models.models_to_ask(second) == [second, first]
+
+
+def test_a_course_s_own_model_that_failed_again_and_again_is_not_asked(
+    build, first, own, clock, changes
+):
+    models = build(first)
+    fail(models, own)
+
+    assert models.models_to_ask(own) == [first]
+    assert models.models_to_ask() == [first]
+    assert (models.notice(), len(changes)) == ("", 0)  # the site's answers
+    clock[0] += 30
+    assert models.models_to_ask(own) == [own, first]
+    assert models.models_to_ask(own) == [first]
+    models.answered(own)
+    assert models.models_to_ask(own) == [own, first]
+
+
+def test_a_course_s_own_model_is_asked_while_the_site_s_is_left_alone(build, first, own):
+    models = build(first)
+    fail(models, first)
+
+    assert models.models_to_ask(own) == [own]
+
+
+def test_when_a_course_s_own_model_is_away_too_its_student_hears_when_one_is_asked(
+    build, first, own, clock
+):
+    models = build(first)
+    fail(models, own)
+    clock[0] += 10
+    fail(models, first)
+
+    with pytest.raises(ModelAway) as caught:
+        models.models_to_ask(own)
+
+    assert caught.value.again_in_seconds == 20
+
+
+def test_each_course_s_model_is_judged_alone_and_names_long_unused_are_forgotten(build, first, own):
+    models = build(first)
+    fail(models, own)
+    others = [
+        OpenAIChatModel(f"gpt-{number}", base_url="http://one.example/v1")
+        for number in range(MOST_OTHER_MODELS)
+    ]
+
+    for other in others[1:]:
+        assert models.models_to_ask(other) == [other, first]
+    assert models.models_to_ask(own) == [first]
+    for other in others:
+        models.models_to_ask(other)
+    assert models.models_to_ask(own) == [own, first]
 
 
 @pytest.mark.parametrize(

@@ -541,3 +541,20 @@ async def test_a_model_that_the_provider_does_not_know_leaves_it_to_the_site_s(
     answer = await answer_in(conversation)
     assert (answer.text, answer.status) == ("Here I am.", "complete")
     assert [each.body["model"] for each in chat_model.requests] == ["misspelt", answer.model]
+
+
+async def test_a_course_s_model_that_fails_for_everybody_is_left_alone_for_a_while(
+    tab, conversation, chat_model, settings
+):
+    settings.TUTOR = {**settings.TUTOR, "FAILURES_BEFORE_PAUSE": 2}
+    await Course.objects.aupdate(chat_model="misspelt")
+    chat_model.refuses("model", holding="misspelt", status=404, message="There is no such model")
+
+    for number in range(4):
+        chat_model.answers("Here I am.")
+        await tab.ask("What is photosynthesis?", id=str(number))
+        assert (await tab.until("turn.finished"))["status"] == "complete"
+
+    asked = [each.body["model"] for each in chat_model.requests]
+    assert asked.count("misspelt") == 2
+    assert len(asked) == 6 and "misspelt" not in asked[-2:]

@@ -4,6 +4,7 @@ import pytest
 
 from tests.servers.langfuse_server import LangfuseServer
 from tests.servers.openai_server import OpenAIServer
+from tests.servers.smtp_server import SMTPServer
 
 
 @pytest.fixture
@@ -15,4 +16,10 @@ def openai_server():
 @pytest.fixture
 def langfuse_server():
     with LangfuseServer() as server:
+        yield server
+
+
+@pytest.fixture
+def smtp_server():
+    with SMTPServer() as server:
         yield server

@@ -583,3 +583,24 @@ def test_students_and_strangers_are_sent_to_log_in(client, alice):
 
 def test_a_trace_that_is_gone_leads_back(admin):
     assert admin.get(page("no-such-trace")).status_code == 302
+
+
+def test_the_list_of_scores_shows_a_thumb_as_a_thumb(admin):
+    make()
+    judge("t-0", value=0)
+    judge("t-0", name="faithfulness", value=0.75)
+
+    shown = text(admin.get(reverse("admin:tracing_scorerecord_changelist")))
+
+    assert "▼" in shown and "0.75" in shown
+
+
+def test_the_lists_speak_of_the_export_only_where_there_is_one(admin, tracing_settings):
+    make()
+    judge("t-0", value=1)
+    for url in (LIST, reverse("admin:tracing_scorerecord_changelist")):
+        assert "column-export" not in text(admin.get(url))
+
+    tracing_settings(LANGFUSE_HOST="http://langfuse.invalid:3000")
+    for url in (LIST, reverse("admin:tracing_scorerecord_changelist")):
+        assert "column-export" in text(admin.get(url))

@@ -15,6 +15,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from tracing import conf, dashboard
+from tracing.daily_sums import Sums, Times
 from tracing.templatetags.tracing import money, seconds
 
 register = template.Library()
@@ -138,7 +139,7 @@ def charts(made: dashboard.Dashboard) -> Iterator[Chart]:
     )  # fmt: skip
 
 
-def _beyond(times: dashboard.Times) -> tuple[float, float]:
+def _beyond(times: Times) -> tuple[float, float]:
     """Return the median, and how much further the 95th percentile lies."""
     return (times.p50, times.p95 - times.p50) if times.p50 is not None else (0, 0)
 
@@ -149,7 +150,7 @@ def _chart(
     lower: str,
     upper: str,
     write: Callable[[float], str],
-    parts: Callable[[dashboard.Sums], tuple[float, float]],
+    parts: Callable[[Sums], tuple[float, float]],
     *,
     upper_includes_lower: bool = False,
 ) -> Chart:
