@@ -7,15 +7,21 @@ settings through here, and in each a traceback would bury that sentence.
 
 import os
 import re
+from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 MODEL_PATTERN = re.compile(r"[^\s=;]+")
+# How mail travels, and the port where a server takes it so.
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
 class SettingError(SystemExit):
@@ -123,6 +129,58 @@ def database(name: str, default: Path) -> dict:
     if scheme not in ("sqlite", "postgres", "postgresql") or not config.get("NAME"):
         raise SettingError(name, value, takes)
     return config
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in; without a host, none is sent."""
+
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    starts_tls: bool = False  # a plain connection, encrypted before anything is said on it
+    is_tls: bool = False  # encrypted from the beginning
+
+
+def mail_server(name: str) -> MailServer:
+    """The server of a URL such as smtp+tls://user:password@mail.example:587."""
+    value = text(name)
+    if not value:
+        return MailServer()
+    takes = (
+        "smtp+tls://user:password@host:587 (STARTTLS), smtps://user:password@host:465 or "
+        "smtp://host:25 (not encrypted)"
+    )
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise SettingError(name, value, takes) from None
+    is_more = parts.path.strip("/") or parts.query or parts.fragment
+    is_half = bool(parts.username) != bool(parts.password)
+    if parts.scheme not in MAIL_PORTS or not parts.hostname or port == 0 or is_more or is_half:
+        raise SettingError(name, value, takes)
+    return MailServer(
+        host=parts.hostname,
+        port=port or MAIL_PORTS[parts.scheme],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starts_tls=parts.scheme == "smtp+tls",
+        is_tls=parts.scheme == "smtps",
+    )
+
+
+def mail_address(name: str) -> str:
+    """An address that mail comes from: tutor@example.org, or Tutor <tutor@example.org>."""
+    value = text(name)
+    try:
+        if value:
+            validate_email(parseaddr(value)[1])
+    except ValidationError:
+        takes = "an address such as tutor@example.org, or Tutor <tutor@example.org>"
+        raise SettingError(name, value, takes) from None
+    return value
 
 
 def prices(name: str) -> list[tuple[str, float, float]]:

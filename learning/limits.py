@@ -1,18 +1,19 @@
-"""How many questions a student may ask in a course on one day.
+"""How many questions a student may ask in a course on one day, and what all answers may take.
 
-Counted in a row of its own, so that deleting a conversation gives no question back. One day is a
-day of settings.TIME_ZONE.
+Questions are counted in a row of their own, so that deleting a conversation gives none back. Tokens
+are those that the answers of the day are stored with: what is being written at this moment, and
+what was deleted, is not among them. One day is a day of settings.TIME_ZONE.
 """
 
 from datetime import date, datetime, time, timedelta
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from learning.models import Course, QuestionCount, User
+from learning.models import Course, Message, QuestionCount, User
 
 
 def limit_of(course: Course) -> int | None:
@@ -49,16 +50,46 @@ def give_back(user: User, course: Course, asked_at: datetime) -> int | None:
 
 def used_up(course: Course) -> str:
     """Say to a student that today's questions are used up, and when there are new ones."""
-    tomorrow = timezone.localdate() + timedelta(days=1)
-    midnight = timezone.make_aware(datetime.combine(tomorrow, time.min))
     return _(
         "You have asked the %(limit)d questions that this course allows on one day. You can ask "
         "again from %(when)s on."
-    ) % {
-        "limit": limit_of(course),
-        "when": date_format(timezone.localtime(midnight), "DATETIME_FORMAT")
-        + f" {timezone.localtime(midnight).tzname()}",
-    }
+    ) % {"limit": limit_of(course), "when": _tomorrow()}
+
+
+def tokens_today(course: Course) -> int:
+    """Return how many tokens the course's answers of today have taken, read and written."""
+    today = _beginning_of(timezone.localdate())
+    answers = Message.objects.filter(
+        conversation__course=course,
+        # Follows from the next line, and keeps all the older conversations out of the query.
+        conversation__updated_at__gte=today,
+        created_at__gte=today,
+        role=Message.Role.ASSISTANT,
+    )
+    sums = answers.aggregate(tokens=Sum(F("input_tokens") + F("output_tokens"), default=0))
+    return sums["tokens"]
+
+
+def has_tokens_left(course: Course) -> bool:
+    """Whether the course may answer once more today; 0, like empty, is no limit."""
+    return not course.tokens_per_day or tokens_today(course) < course.tokens_per_day
+
+
+def tokens_used_up() -> str:
+    """Say to a student that the course answers nothing more today, and when it does again."""
+    return _(
+        "The course has used up what its answers may take on one day. You can ask again from "
+        "%(when)s on."
+    ) % {"when": _tomorrow()}
+
+
+def _tomorrow() -> str:
+    midnight = _beginning_of(timezone.localdate() + timedelta(days=1))
+    return f"{date_format(midnight, 'DATETIME_FORMAT')} {midnight.tzname()}"
+
+
+def _beginning_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def _counts(user: User, course: Course, day: date | None = None):

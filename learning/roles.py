@@ -11,11 +11,12 @@ Students are in no group.
 
 from django.apps import apps
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 
 # Names of groups, made by migration 0006; the admin keeps them from being renamed or deleted.
-TEACHER = "Teacher"
-STAFF = "Staff"
-TRACE_AUDITOR = "Trace auditor"
+TEACHER = gettext_noop("Teacher")
+STAFF = gettext_noop("Staff")
+TRACE_AUDITOR = gettext_noop("Trace auditor")
 ROLES = (TEACHER, STAFF, TRACE_AUDITOR)
 
 

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='course',
             name='tokens_per_day',
-            field=models.PositiveIntegerField(blank=True, help_text='How many the answers to all students together may take on one day, read and written. Empty: as many as they take.', null=True, verbose_name='tokens a day'),
+            field=models.PositiveIntegerField(blank=True, help_text='How many the answers to all students together may take on one day, read and written. Empty or 0: as many as they take.', null=True, verbose_name='tokens a day'),
         ),
         migrations.CreateModel(
             name='CourseImport',

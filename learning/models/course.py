@@ -51,7 +51,7 @@ class Course(models.Model):
         blank=True,
         help_text=_(
             "How many the answers to all students together may take on one day, read and written. "
-            "Empty: as many as they take."
+            "Empty or 0: as many as they take."
         ),
     )
     stance = models.CharField(

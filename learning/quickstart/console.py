@@ -3,7 +3,7 @@
 import getpass
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tracing.doctor import Finding
 
@@ -28,7 +28,9 @@ class Console:
 
     def hide_password_of(self, url: str) -> None:
         with suppress(ValueError):
-            self.hide(urlsplit(url).password or "")
+            password = urlsplit(url).password or ""
+            self.hide(password)
+            self.hide(unquote(password))
 
     def without_secrets(self, text: str) -> str:
         for secret in self._secrets:

@@ -56,6 +56,10 @@ class EnvFile:
         """What counts at present: the environment goes before the file."""
         return self._outside(name) or self.values.get(name, "").strip()
 
+    def is_outside(self, name: str) -> bool:
+        """Whether the environment alone says it: then every process of the site needs it there."""
+        return bool(self._outside(name)) and not self.values.get(name, "").strip()
+
     def overruled(self, changes: list[Change]) -> list[str]:
         """The names of those that the environment sets too, so that the file is not heard."""
         return [

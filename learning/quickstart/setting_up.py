@@ -9,6 +9,7 @@ from learning.models import User
 from learning.quickstart.console import AnswersEnded, Console
 from learning.quickstart.database import Database
 from learning.quickstart.env_file import EnvFile, EnvFileError
+from learning.quickstart.mail_step import MailStep
 from learning.quickstart.site_steps import AccountStep, AddressStep
 from learning.quickstart.steps import AnswerRefused, ChatModelStep, LangfuseStep, Step, Values
 
@@ -67,7 +68,7 @@ class SettingUp:
             )
         self._prepare_database()
         wanted: Values = {}
-        for step in (ChatModelStep, LangfuseStep, AddressStep):
+        for step in (ChatModelStep, LangfuseStep, AddressStep, MailStep):
             wanted |= self._settled(step(env_file.value))
         account = self._settled(AccountStep(env_file.value))
         key_before = env_file.value("LANGFUSE_PUBLIC_KEY")
@@ -83,8 +84,9 @@ class SettingUp:
             self.console.hide(env_file.value(name))
         for name in ("api_key", "langfuse_secret_key", "admin_password"):
             self.console.hide(self.options[name] or "")
-        for url in (env_file.value("OPENAI_BASE_URL"), self.options["base_url"] or ""):
-            self.console.hide_password_of(url)
+        for name, option in (("OPENAI_BASE_URL", "base_url"), ("EMAIL_URL", "email_url")):
+            self.console.hide_password_of(env_file.value(name))
+            self.console.hide_password_of(self.options[option] or "")
 
     def _prepare_database(self):
         self._title("The database")
@@ -165,6 +167,8 @@ class SettingUp:
                     "there."
                 )
             )
+        if env_file.is_outside("DATABASE_URL"):
+            self.console.say("The site needs DATABASE_URL in its environment, as it is set here.")
         if not User.objects.filter(is_superuser=True).exists():
             self.console.say("Nobody can open /admin/ yet: manage.py createsuperuser")
         is_public = bool(wanted.get("DJANGO_ALLOWED_HOSTS", env_file.value("DJANGO_ALLOWED_HOSTS")))

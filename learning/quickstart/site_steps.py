@@ -91,7 +91,7 @@ class AccountStep(Step):
             if not console.ask_whether("Make another one?", default=False):
                 return {}
         username = console.ask("Username", "admin", problem_of=_problem_of_username)
-        email = console.ask("E-mail (may be empty)", problem_of=_problem_of_email)
+        email = console.ask("E-mail (may be empty)", problem_of=problem_of_email)
         while True:
             password = console.ask_hidden("Password (is not shown)")
             if not password:
@@ -113,7 +113,7 @@ class AccountStep(Step):
                 "DJANGO_SUPERUSER_PASSWORD in the environment, which no list of processes shows."
             )
         email = email or ""
-        if problem := _problem_of_username(username) or _problem_of_email(email):
+        if problem := _problem_of_username(username) or problem_of_email(email):
             raise AnswerRefused(problem)
         return {"username": username, "email": email, "password": password}
 
@@ -141,7 +141,7 @@ def _problem_of_username(name: str) -> str:
     return ""
 
 
-def _problem_of_email(address: str) -> str:
+def problem_of_email(address: str) -> str:
     try:
         if address:
             validate_email(address)

@@ -7,6 +7,8 @@ from learning.models import User
 
 pytestmark = pytest.mark.django_db
 
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
 CAROL = {
     "username": "carol",
     "email": "carol@example.org",
@@ -86,8 +88,27 @@ def test_a_new_password_ends_the_other_sessions_and_not_this_one(client, alice):
     changed = client.post("/accounts/password/", {"old_password": "alice", **new})
 
     assert wrong.context["form"].errors["old_password"]
-    assert changed.url == "/accounts/privacy/"
+    assert changed.url == "/accounts/"
     assert client.get("/").context["user"] == alice
     assert not elsewhere.get("/").context["user"].is_authenticated
     alice.refresh_from_db()
     assert alice.check_password("chloroplast-9")
+
+
+def test_an_address_is_changed_by_whoever_knows_the_password(client, alice):
+    client.force_login(alice, backend=BACKEND)
+
+    refused = client.post("/accounts/", {"email": "new@example.org", "password": "wrong"})
+    alice.refresh_from_db()
+    assert refused.context["form"].errors["password"] and alice.email == "alice@example.org"
+
+    client.post("/accounts/", {"email": "new@example.org", "password": "alice"})
+    alice.refresh_from_db()
+    assert alice.email == "new@example.org"
+    client.post("/accounts/", {"email": "", "password": "alice"})
+    alice.refresh_from_db()
+    assert alice.email == ""
+
+
+def test_visitors_have_no_account_page(client):
+    assert client.get("/accounts/").url == "/accounts/login/?next=/accounts/"

@@ -1,10 +1,13 @@
 """How many questions a student may ask on one day, and how many answers are written at once."""
 
+from datetime import timedelta
+
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
-from learning.limits import questions_left
-from learning.models import Conversation, Message
+from learning.limits import questions_left, tokens_today
+from learning.models import Conversation, Course, Message
 from tests.learning.chat import Tab, browser_of
 from tests.servers.openai_script import CUT, WAIT
 
@@ -108,6 +111,99 @@ def test_the_sites_limit_holds_where_a_course_says_nothing(indexed, alice, setti
 def test_the_page_says_what_is_left(two_a_day, conversation, alice):
     context = browser_of(alice).get(conversation.get_absolute_url()).context
     assert context["left"] == 2
+
+
+# --- What all answers of a course may take ----------------------------------------------------
+
+
+@pytest.fixture
+def frugal(indexed):
+    """One answer uses up what the course allows."""
+    indexed.tokens_per_day = 10
+    indexed.save()
+    return indexed
+
+
+async def test_when_the_tokens_of_a_course_are_used_up_nobody_is_answered_until_tomorrow(
+    frugal, conversation, alice, bob, chat_model
+):
+    tab = await Tab(conversation.pk, alice).open()
+    await asked(tab, "1")
+    await tab.close()
+    bobs = await Conversation.objects.acreate(user=bob, course=frugal)
+    tab = await Tab(bobs.pk, bob).open()
+
+    await tab.ask("What is light?", id="1")
+    rejected = await tab.receive()
+
+    assert (rejected["type"], rejected["code"]) == ("turn.rejected", "quota")
+    assert "The course has used up what its answers may take on one day." in rejected["message"]
+    assert "midnight UTC" in rejected["message"] and "10" not in rejected["message"]
+    assert len(chat_model.requests) == 1
+    assert not await bobs.messages.aexists()
+    await tab.close()
+
+
+async def test_an_answer_asked_for_again_takes_tokens_as_well(frugal, tab, chat_model):
+    chat_model.answers("It shines.")
+    first, _ = await asked(tab, "1")
+
+    await tab.ask("What is light?", id="2", instead_of=first["turn"])
+
+    assert (await tab.until("turn.rejected"))["code"] == "quota"
+    assert len(chat_model.requests) == 1
+
+
+async def test_a_question_that_is_sent_twice_is_no_second_one_though_the_tokens_are_used_up(
+    frugal, tab, chat_model
+):
+    await asked(tab, "1")
+
+    await tab.ask("What is light?", id="1")
+
+    assert (await tab.receive())["type"] == "turn.snapshot"
+
+
+async def test_a_question_that_the_course_could_not_answer_does_not_count(
+    frugal, tab, alice, chat_model
+):
+    frugal.questions_per_day = 5
+    await frugal.asave()
+    await asked(tab, "1")
+
+    await tab.ask("What is light?", id="2")
+    await tab.until("turn.rejected")
+
+    assert await sync_to_async(questions_left)(alice, frugal) == 4
+
+
+def answer(conversation, *, read, written, days_ago=0):
+    made = conversation.messages.create(
+        role="assistant", input_tokens=read, output_tokens=written, text="Light."
+    )
+    at = timezone.now() - timedelta(days=days_ago)
+    conversation.messages.filter(pk=made.pk).update(created_at=at)
+
+
+def test_what_counts_is_read_and_written_today_in_this_course(conversation, alice, bob):
+    answer(conversation, read=100, written=20)
+    answer(conversation, read=1, written=2)
+    answer(Conversation.objects.create(user=bob, course=conversation.course), read=30, written=4)
+    answer(conversation, read=5_000, written=500, days_ago=1)
+    answer(conversation, read=None, written=None)
+    other = Course.objects.create(slug="stars", title="Stars")
+    answer(Conversation.objects.create(user=alice, course=other), read=7_000, written=700)
+
+    assert tokens_today(conversation.course) == 157
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+async def test_a_course_that_says_nothing_has_no_limit(limit, indexed, conversation, tab):
+    await sync_to_async(answer)(conversation, read=10**9, written=1)
+    indexed.tokens_per_day = limit
+    await indexed.asave()
+
+    assert (await asked(tab, "1"))[1]["status"] == "complete"
 
 
 # --- Answers at once ---------------------------------------------------------------------------
