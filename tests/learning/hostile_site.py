@@ -16,7 +16,11 @@ from tracing import summaries
 from tracing.models import ObservationRecord, ScoreRecord, TraceRecord
 
 # Where Markdown is shown: elements are born there, and which ones is another question.
-MARKDOWN = "[data-text], [data-blocks] > .block, [data-quote], .contents"
+MARKDOWN = (
+    "[data-text], [data-blocks] > .block, [data-quote], .contents,"
+    # Titles of conversations, whose formulas and code are shown as such.
+    " a[dir=auto][href^='/conversations/'], h2[dir=auto], p.lead[dir=auto]"
+)
 NEVER = set(
     "script style svg img iframe object embed form input button textarea link meta base video audio"
     " source template noscript frame frameset applet portal".split()

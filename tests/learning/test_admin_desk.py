@@ -230,7 +230,7 @@ def test_in_chinese_the_chapters_of_an_item_are_joined_by_a_chinese_comma(admin_
         item.passages.create(chapter=chapter, start=0, end=1, title=title, quote="x", form="x")
     admin_browser.cookies["django_language"] = "zh-hans"
 
-    assert "光，叶" in text_of(admin_browser.get("/admin/learning/studyitem/"))
+    assert "光、叶" in text_of(admin_browser.get("/admin/learning/studyitem/"))
 
 
 # --- what was said -------------------------------------------------------------------------------
