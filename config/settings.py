@@ -194,6 +194,16 @@ STORAGES = {
             "directory_permissions_mode": 0o700,
         },
     },
+    # The same, served by a view that knows who may see which.
+    "images": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "images",
+            "allow_overwrite": True,  # a file is named for its content
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"

@@ -9,4 +9,4 @@ class LearningConfig(AppConfig):
 
     def ready(self):
         # They listen to what is saved and deleted; and the system checks are registered.
-        from learning import chapter_changes, checks, leaving, privacy  # noqa: F401
+        from learning import chapter_changes, chapter_images, checks, leaving, privacy  # noqa: F401

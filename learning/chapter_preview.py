@@ -5,6 +5,7 @@ from django.forms import Media, Script
 from django.http import HttpResponseNotAllowed, JsonResponse
 from django.urls import path
 
+from learning.chapter_images import shown_pictures
 from learning.rendering import render_chapter
 
 LONGEST_TEXT = 1_000_000  # characters: more is no chapter
@@ -35,4 +36,11 @@ class Previews:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         text = request.POST.get("text", "")[:LONGEST_TEXT]
-        return JsonResponse({"html": render_chapter(text).html()})
+        chapter = self.get_object(request, request.GET.get("chapter", ""))
+        of_chapter = {}
+        if chapter and self.has_view_permission(request, chapter):
+            of_chapter = {
+                "source_path": chapter.source_path,
+                "pictures": shown_pictures(chapter.course.images.all()),
+            }
+        return JsonResponse({"html": render_chapter(text, **of_chapter).html()})

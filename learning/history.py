@@ -95,6 +95,8 @@ def _said(message: Message, citations, site: str) -> list[str]:
     parts = [f"## {_('The tutor answered')}", _closed(message.text.strip())]
     if message.status != Message.Status.COMPLETE:
         parts.append(f"*{_line(message.error or message.get_status_display())}*")
+    # As on the page: what it names; all that was read, of an answer that names nothing.
+    citations = [each for each in citations if each.is_cited] or citations
     if citations:
         listed = [f"{c.number}. {_linked(c.title, site, c.url)}" for c in citations]
         parts += [f"### {_('Sources')}", "\n".join(listed)]

@@ -1,11 +1,13 @@
 """The admin of imports: what was uploaded, how far its reading is, and what came of it."""
 
 from django.contrib import admin
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
 
 from learning.job_admin import SteersJobs, live, state_of
 from learning.models import CourseImport
@@ -17,6 +19,7 @@ from learning.roles import courses_of, looks_after_all
 class CourseImportAdmin(ShowsTraces, SteersJobs, ModelAdmin):
     list_display = ("name", "course", "state", "requested_by", "created_at", "seconds", "trace")
     list_filter = ("status",)
+    actions_list = ("import_new",)
     list_select_related = ("course", "requested_by")
     search_fields = ("=id", "=trace_id", "name", "course__title")
     fields = (
@@ -33,6 +36,18 @@ class CourseImportAdmin(ShowsTraces, SteersJobs, ModelAdmin):
         "trace",
     )
     readonly_fields = fields
+
+    def has_import_new_permission(self, request) -> bool:
+        return request.user.has_perms(["learning.add_course", "learning.add_chapter"])
+
+    @action(
+        description=gettext_lazy("Import files"),
+        url_path="new",
+        icon="upload_file",
+        permissions=["import_new"],
+    )
+    def import_new(self, request):
+        return redirect("admin:learning_course_import_new")
 
     def get_queryset(self, request):
         imports = super().get_queryset(request)

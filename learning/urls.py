@@ -11,6 +11,7 @@ from learning.views import (
     feedback,
     graph,
     history,
+    images,
     password_reset,
     quiz,
     suggestions,
@@ -29,6 +30,11 @@ urlpatterns = [
     ),
     path("courses/<str:course_slug>/chapters/<str:chapter_slug>/", courses.chapter, name="chapter"),
     path("courses/<str:course_slug>/chapters/<str:chapter_slug>/read/", courses.read, name="read"),
+    path(
+        "courses/<str:course_slug>/images/<str:sha256>.<str:kind>",
+        images.image,
+        name="course_image",
+    ),
     path(
         "courses/<str:course_slug>/conversations/",
         conversations.start,

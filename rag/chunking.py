@@ -36,6 +36,10 @@ _PROTECTED = re.compile(
     r"|!?\[[^\]\n]*\]\([^)\n]*\)",
     re.DOTALL,
 )
+_PICTURE = re.compile(
+    r"!\[([^\]\n]{0,1000})\]"
+    r"\((?:<[^<>\n]{0,1000}>|[^()\s]{0,1000})(?:[ \t]+[\"']([^\"'\n]{0,1000})[\"'])?[ \t]*\)"
+)
 _CLOSERS = r"[\"'”’」』）)\]*_]*"
 _SENTENCE_ENDS = re.compile(
     rf"[.!?]+{_CLOSERS}(?=\s+[\"'“‘(\[*_$\\`]*[A-Z0-9\u00c0-\u00de\u0391-\u03a9\u0410-\u042f\u4e00-\u9fff])"
@@ -64,8 +68,15 @@ class Passage:
 
 
 def embedded_text(heading_path: Sequence[str], text: str) -> str:
-    """Return what embedding model, lexical index and rerankers read: heading path, then text."""
-    return f"{' › '.join(heading_path)}\n{text}"
+    """Return what embedding model, lexical index and rerankers read: heading path, then text.
+
+    Of a picture they read what it shows, not where its file is.
+    """
+    return f"{' › '.join(heading_path)}\n{_PICTURE.sub(_described, text)}"
+
+
+def _described(picture: re.Match) -> str:
+    return " ".join(filter(None, picture.groups()))
 
 
 def chunker_version() -> str:

@@ -1,5 +1,6 @@
 """Courses, their chapters and their students in the admin."""
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count
 from django.urls import path
@@ -11,7 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from learning.chapter_preview import Previews
 from learning.course_desk import HasDesk
-from learning.models import Chapter, Course, Enrolment, User
+from learning.models import Chapter, Course, Enrolment, QuizAttempt, User
 from learning.own_courses import OfOwnCourses, OwnCoursesFilter
 from learning.roles import TEACHER, looks_after_all
 from learning.study_panel import CountsWaiting, MakesStudy
@@ -77,7 +78,13 @@ class CourseAdmin(OfOwnCourses, HasDesk, MakesStudy, CountsWaiting, Reindexing, 
     # Without the key of the enrolment link, which the page that enrols makes.
     fieldsets = (
         (None, {"fields": ("title", "slug", "summary", "language", "is_open", "teachers")}),
-        (_("The tutor"), {"fields": ("stance", "tutor_notes", "chat_model")}),
+        (
+            _("The tutor"),
+            {
+                "fields": ("stance", "tutor_notes", "chat_model"),
+                "description": _("For a chat model: the built-in tutor quotes in any case."),
+            },
+        ),
         (_("Limits"), {"fields": ("questions_per_day", "tokens_per_day")}),
     )
     filter_horizontal = ("teachers",)
@@ -117,6 +124,14 @@ class CourseAdmin(OfOwnCourses, HasDesk, MakesStudy, CountsWaiting, Reindexing, 
         if not change and not looks_after_all(request.user):
             form.instance.teachers.add(request.user)  # or it would be nobody's
 
+    def get_deleted_objects(self, objs, request):
+        *found, needed, protected = super().get_deleted_objects(objs, request)
+        # What students have asked is not a teacher's to delete; what they have answered neither.
+        is_all = looks_after_all(request.user)
+        if not is_all and QuizAttempt.objects.filter(course__in=objs).exists():
+            needed.add(QuizAttempt._meta.verbose_name)
+        return *found, needed, protected
+
     @admin.display(description=_("chapters"), ordering="_chapters")
     def chapter_count(self, course):
         return course._chapters
@@ -138,9 +153,17 @@ class PublishedFilter(admin.SimpleListFilter):
         return queryset.exclude(published_at__lte=timezone.now()) if self.value() else queryset
 
 
+class ChapterForm(forms.ModelForm):
+    def clean_text(self):
+        """Ends of lines as in files: a chapter that is saved unchanged is the same text."""
+        text = self.cleaned_data["text"].replace("\r\n", "\n")
+        return f"{text}\n" if text else ""
+
+
 @admin.register(Chapter)
 class ChapterAdmin(OfOwnCourses, Previews, MakesStudy, Reindexing, ModelAdmin):
     course_slug = "course__slug"
+    form = ChapterForm
     list_display = ("title", "course", "position", "published", "updated_at")
     list_filter = (("course", OwnCoursesFilter), PublishedFilter)
     fieldsets = (

@@ -60,9 +60,14 @@ class _Converter(MarkdownConverter):
         return f"{before}[{words}]({address}){after}"
 
     def convert_img(self, el, text, parent_tags):
-        # Pictures are shown as their description, so that is all that is kept of them.
         description = " ".join(clean(str(el.get("alt") or "")).split())
-        return f"![{escape(description)}]()" if description else ""
+        address = _LINE_JOIN.sub("", clean(str(el.get("src") or ""))).strip()
+        # Of a picture elsewhere, or inside the page, the description is all that is kept.
+        if re.match(r"[a-z][a-z0-9+.-]*:|//", address, re.IGNORECASE) or "\n" in address:
+            address = ""
+        if re.search(r"[\s()<>]", address):
+            address = f"<{re.sub(r'[<>]', '', address)}>"
+        return f"![{escape(description)}]({address})" if description or address else ""
 
     def convert_pre(self, el, text, parent_tags):
         code = clean(el.get_text()).strip("\n")

@@ -48,6 +48,8 @@ class MarkdownFile:
     front_matter: dict = field(default_factory=dict)
     heading: str = ""
     text: str = ""
+    # By address, as the text has it: `Picture`, `UnreadableFile`, or None where nothing is.
+    pictures: dict = field(default_factory=dict)
 
     @property
     def title(self) -> str:

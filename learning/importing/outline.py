@@ -21,12 +21,15 @@ from learning.importing.files import (
     read_markdown,
     shown,
 )
+from learning.importing.images import PictureFinder
 from learning.rendering.chapters import PARSER, linked_file
 from learning.rendering.markdown import plain_text
 
 _MARKDOWN = (".md", ".markdown")
 _OLD = {".doc": "DOCX", ".dot": "DOCX", ".ppt": "PPTX", ".pps": "PPTX"}
-_OTHERS = (".odt", ".odp", ".rtf", ".epub", ".key", ".pages", ".wps")
+_OTHERS = tuple(
+    ".odt .odp .rtf .epub .key .pages .wps .txt .tex .rst .xls .xlsx .ods .ipynb".split()
+)
 _INDEX_NAMES = ("index.md", "summary.md", "readme.md", "index.html", "index.htm")
 
 # Called with the name of a file and how much of the whole is done, from 0 to 1.
@@ -225,6 +228,9 @@ class _Reading:
     count: int
     done: int = 0
 
+    def __post_init__(self) -> None:
+        self.pictures = PictureFinder(self.outline.folder)
+
     def files(self, name: str) -> list[MarkdownFile]:
         """Return what a file becomes; raises `UnreadableFile`."""
         path = self.outline.folder / name
@@ -250,4 +256,6 @@ class _Reading:
         except UnreadableFile as problem:
             self.outline.problems.append(Problem(name, str(problem)))
         else:
+            for file in files:
+                self.pictures.find(file)
             self.outline.chapters += files

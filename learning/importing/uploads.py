@@ -34,7 +34,7 @@ from learning.tasks import reindex_soon
 from rag.errors import RetrievalError
 from rag.indexing import reindex
 from tracing import Status as TraceStatus
-from tracing import pseudonym, trace
+from tracing import pseudonym, span, trace
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def receive(
     job = CourseImport(
         course=course,
         requested_by=by,
-        name=path.rpartition("/")[2][:200] if not others else _folder_of(path),
+        name=_name_of(path, len(others)),
         is_whole=is_whole or course is None,
         reader_language=translation.get_language() or "en",
         **of_a_new_course,
@@ -106,9 +106,12 @@ def discard_old() -> int:
     return len(old)
 
 
-def _folder_of(path: str) -> str:
-    """What several files are called together: their folder, or the first of them."""
-    return path.split("/")[0][:200]
+def _name_of(path: str, others: int) -> str:
+    """What an upload is called: its file, its folder, or the first of several files."""
+    folder, _, name = path.partition("/")
+    if not others:
+        return path.rpartition("/")[2][:200]
+    return folder[:200] if name else f"{path[:190]} + {others}"
 
 
 class _Run:
@@ -163,17 +166,20 @@ class _Run:
             with self.job.archive.open("rb") as archive:
                 folder = unpack(archive, folder)
             self.heart.check()
-            outline = read_outline(folder, self._show_reading)
+            with span("read_files") as reading:
+                outline = read_outline(folder, self._show_reading)
+                reading.output = {"chapters": len(outline.chapters), "left_out": outline.problems}
             self.heart.check()
-            with transaction.atomic():
+            with span("write_course"), transaction.atomic():
                 report = write_outline(
                     folder,
                     outline,
-                    slug=course.slug if course else slugify(self.job.title, allow_unicode=True),
+                    slug=slugify(self.job.title, allow_unicode=True),
                     title=self.job.title,
                     language=self.job.language,
-                    is_open=None if course else self.job.is_open,
+                    is_open=self.job.is_open,
                     is_new=course is None,
+                    into=course,
                     is_whole=self.job.is_whole,
                 )
                 self._keep(report)
@@ -202,7 +208,8 @@ class _Run:
         self._shown_at = 0.0
         self._show(INDEXING, READING_PERCENT)
         try:
-            reindex([slug], progress=self._show_indexing)
+            with span("index", input={"course": slug}) as indexing:
+                indexing.output = str(reindex([slug], progress=self._show_indexing))
         except RetrievalError:
             logger.exception("the import %s is not searchable yet", self.job.pk)
             reindex_soon(slug)

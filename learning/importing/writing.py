@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from learning.importing.documents import source_file
 from learning.importing.files import CourseImportError, MarkdownFile, Problem, slug_of, title_of
+from learning.importing.images import write_images
 from learning.importing.matching import GONE, find_folders, find_whole_path, free_slug, match
 from learning.importing.outline import ImportProgress, Outline, read_outline
 from learning.models import Chapter, Course
@@ -80,16 +81,22 @@ def write_outline(
     language: str = "",
     is_open: bool | None = None,
     is_new: bool = False,
+    into: Course | None = None,
     is_whole: bool = True,
 ) -> ImportReport:
     """Write what was read from a path; options as for `import_course`.
 
-    `is_new`: raises `CourseImportError` where there is such a course already. `is_whole` False:
-    the folder holds some of the course's files, maybe without the folders they are in there; the
-    chapters of the others stay as they are.
+    `into`: the course whose chapters they are; its own title and language stay. `is_new`: raises
+    `CourseImportError` where there is such a course already. `is_whole` False: the folder holds
+    some of the course's files, maybe without the folders they are in there; the chapters of the
+    others stay as they are.
     """
     outline.is_whole = outline.is_whole and is_whole
-    report = _write_course(path, outline, slug, title, language, is_open)
+    if into is not None:
+        into = Course.objects.select_for_update().get(pk=into.pk)
+        report = ImportReport(into, False, problems=outline.problems, notes=outline.notes)
+    else:
+        report = _write_course(path, outline, slug, title, language, is_open)
     if is_new and not report.is_new:
         raise CourseImportError(
             _(
@@ -191,8 +198,17 @@ def _write_chapters(report: ImportReport, outline: Outline) -> None:
     for _file, chapter, slug, _position in chapters:
         if chapter and chapter.slug != slug:
             Chapter.objects.filter(pk=chapter.pk).update(slug=f"importing-{chapter.pk}")
-    for file, chapter, slug, position in chapters:
-        _write_chapter(report, file, chapter or Chapter(course=report.course), slug, position)
+    written = [
+        (file, chapter or Chapter(course=report.course), slug, position)
+        for file, chapter, slug, position in chapters
+    ]
+    for file, chapter, slug, position in written:
+        _write_chapter(report, file, chapter, slug, position)
+    report.notes += write_images(
+        report.course,
+        [(file, chapter) for file, chapter, *_place in written],
+        is_whole=outline.is_whole,
+    )
 
     for chapter in kept.values():
         source_path = chapter.source_path

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 
 def let_roles_import(apps, schema_editor):
-    """Who may write chapters by role may look at imports and steer them."""
+    """Who may write chapters by role may look at imports, steer them, and delete what they made."""
     Group = apps.get_model("auth", "Group")
     Permission = apps.get_model("auth", "Permission")
     using = schema_editor.connection.alias
@@ -17,7 +17,14 @@ def let_roles_import(apps, schema_editor):
     create_permissions(installed.get_app_config("learning"), verbosity=0, using=using, apps=apps)
     of_imports = Permission.objects.using(using).filter(
         content_type__app_label="learning",
-        codename__in=["view_courseimport", "change_courseimport"],
+        # A course that was imported by mistake is its teacher's to delete, as long as nobody has
+        # asked in it: conversations are not theirs to delete.
+        codename__in=[
+            "view_courseimport",
+            "change_courseimport",
+            "delete_courseimport",
+            "delete_course",
+        ],
     )
     for group in Group.objects.using(using).filter(
         name__in=["Teacher", "Staff"], permissions__codename="add_chapter"

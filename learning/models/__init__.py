@@ -10,6 +10,7 @@ from learning.models.conversation import (
 )
 from learning.models.course import Chapter, Course, Enrolment, Reading
 from learning.models.course_import import CourseImport
+from learning.models.image import CourseImage
 from learning.models.job import Job
 from learning.models.quiz import QuizAnswer, QuizAttempt
 from learning.models.user import User
@@ -19,6 +20,7 @@ __all__ = [
     "Citation",
     "Conversation",
     "Course",
+    "CourseImage",
     "CourseImport",
     "Enrolment",
     "Feedback",

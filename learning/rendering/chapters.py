@@ -5,13 +5,11 @@ that it touches.
 """
 
 import functools
-import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -22,7 +20,14 @@ from markdown_it.token import Token
 from learning.documents.pages import page_of
 from learning.pages import page_label
 from learning.rendering.markdown import new_parser, plain_text, top_level_blocks
-from learning.rendering.safety import clean_html, clean_source
+from learning.rendering.pictures import (
+    Pictures,
+    ShownPicture,
+    addresses_in,
+    path_of,
+    show_pictures,
+)
+from learning.rendering.safety import clean_chapter_html, clean_source
 
 PARSER = new_parser(raw_html=True)
 # What the page around the text uses; a heading "Main" becomes "main-1".
@@ -72,25 +77,34 @@ class RenderedChapter:
                 f'<div class="block{" cited" if is_cited else ""}" id="p-{start}"'
                 f' data-start="{start}" data-end="{end}">{anchor}{html}</div>\n'
             )
-        return mark_safe("".join(parts))  # noqa: S308 - every block came through clean_html
+        return mark_safe("".join(parts))  # noqa: S308 - every block was cleaned
 
 
 def render_chapter(
-    text: str, *, source_path: str = "", chapter_urls: Mapping[str, str] | None = None
+    text: str,
+    *,
+    source_path: str = "",
+    chapter_urls: Mapping[str, str] | None = None,
+    pictures: Pictures | None = None,
 ) -> RenderedChapter:
     """Render a chapter's Markdown.
 
     `chapter_urls` maps the source files of the course's chapters, in order, to their pages: a link
     to one of them, as seen from `source_path`, leads to that page; to another file, nowhere.
+    `pictures` are those of the course that it may show; others are their descriptions.
     Marks of pages and slides show their numbers, in the language of the reader.
     """
     urls = tuple((chapter_urls or {}).items())
-    return _render(text, source_path, urls, get_language() or "")
+    return _render(text, source_path, urls, tuple((pictures or {}).items()), get_language() or "")
 
 
 @functools.lru_cache(maxsize=128)
 def _render(
-    text: str, source_path: str, chapter_urls: tuple[tuple[str, str], ...], language: str
+    text: str,
+    source_path: str,
+    chapter_urls: tuple[tuple[str, str], ...],
+    pictures: tuple[tuple[str, ShownPicture], ...],
+    language: str,
 ) -> RenderedChapter:
     # Line ends may be of two characters, as a form sends them, and offsets count them.
     line_starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
@@ -98,12 +112,13 @@ def _render(
     env: dict = {}
     tokens = PARSER.parse(clean_source(text), env)
     _turn_links(tokens, source_path, dict(chapter_urls))
+    show_pictures(tokens, source_path, dict(pictures))
 
     blocks, contents, taken = [], [], set(_IDS_OF_THE_PAGE)
     for parts in _with_folded_parts(list(top_level_blocks(tokens))):
         block = parts[0]
         html = "".join(PARSER.renderer.render(part, PARSER.options, env) for part in parts)
-        html = clean_html(html).strip() or _page_mark(block[0], language)
+        html = clean_chapter_html(html).strip() or _page_mark(block[0], language)
         first, last = block[0].map[0], parts[-1][0].map[1]
         start = line_starts[first]
         end = line_starts[min(last, len(line_starts) - 1)]
@@ -154,10 +169,15 @@ def _heading(block: list[Token], taken: set[str]) -> Heading:
 
 def linked_file(link: Token, source_path: str) -> str:
     """Return which file of the course a link leads to, as seen from `source_path`; "" if none."""
-    address = urlsplit(str(link.attrs.get("href", "")))
-    if address.scheme or address.netloc or not address.path:
-        return ""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(source_path), unquote(address.path)))
+    return path_of(str(link.attrs.get("href", "")), source_path)
+
+
+def pictures_named(text: str, source_path: str) -> dict[str, str]:
+    """Return the files of the course that a text shows as pictures: each address with its path."""
+    if "![" not in text and "<img" not in text.lower():
+        return {}
+    named = {address: path_of(address, source_path) for address in addresses_in(PARSER.parse(text))}
+    return {address: path for address, path in named.items() if path}
 
 
 def _turn_links(tokens: list[Token], source_path: str, chapter_urls: dict[str, str]) -> None:

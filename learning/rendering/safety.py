@@ -1,7 +1,7 @@
 """The one gate through which rendered HTML leaves: nothing passes that runs, loads or carries data.
 
-No images (a chapter's picture shows its description), no styles, no ids (a chapter gives its
-own after this gate), no forms. MathML passes as elements and measures only.
+No images (chapters show those of their course, and no others), no styles, no ids (a chapter gives
+its own after this gate), no forms. MathML passes as elements and measures only.
 """
 
 import re
@@ -30,7 +30,11 @@ _MATH_CLASSES = set(
 )
 _PYGMENTS_CLASSES = {name for name in STANDARD_TYPES.values() if name}
 
-_CLEANER = nh3.Cleaner(
+_IMAGE = re.compile(
+    r"(?:/[\w%.~-]+)*/courses/[^/?#\s\\]+/images/[0-9a-f]{64}\.(?:png|jpg|gif|webp|svg)"
+)
+
+_RULES = dict(
     tags=_TEXT_TAGS | _MATH_TAGS,
     clean_content_tags={
         "script",
@@ -65,12 +69,39 @@ _CLEANER = nh3.Cleaner(
     link_rel="noopener noreferrer nofollow",
     url_schemes={"http", "https", "mailto"},
 )
+
+
+def _only_images_of_courses(tag: str, attribute: str, value: str) -> str | None:
+    is_strange = (tag, attribute) == ("img", "src") and not _IMAGE.fullmatch(value)
+    return None if is_strange else value
+
+
+_CLEANER = nh3.Cleaner(**_RULES)
+_CHAPTER_CLEANER = nh3.Cleaner(
+    **_RULES
+    | {
+        "tags": _RULES["tags"] | {"img"},
+        "attributes": _RULES["attributes"] | {"img": {"src", "alt", "title", "width", "height"}},
+        "tag_attribute_values": _RULES["tag_attribute_values"]
+        | {
+            "a": {"target": {"_blank"}},
+            "img": {"loading": {"lazy"}, "decoding": {"async"}},
+        },
+        "allowed_classes": _RULES["allowed_classes"] | {"a": {"cite", "image"}},
+        "attribute_filter": _only_images_of_courses,
+    }
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def clean_html(html: str) -> str:
     """Return the HTML without whatever a page must not hold."""
     return _CLEANER.clean(html)
+
+
+def clean_chapter_html(html: str) -> str:
+    """The same, with images: those that this site serves, and none of another host."""
+    return (_CHAPTER_CLEANER if "<img" in html else _CLEANER).clean(html)
 
 
 def clean_source(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import JsonResponse
 from django.shortcuts import redirect, render
@@ -17,7 +17,7 @@ from learning.models import Course
 
 MOST_MEGABYTES = 300
 # What the page lets pick; what else is in a folder is left alone by the import.
-KINDS = ".zip,.md,.markdown,.pdf,.docx,.pptx,.html,.htm"
+KINDS = ".zip,.md,.markdown,.pdf,.docx,.pptx,.html,.htm,.png,.jpg,.jpeg,.gif,.webp,.svg"
 
 
 class _Files(forms.ClearableFileInput):
@@ -108,7 +108,6 @@ def import_files(request, course: Course | None = None):
         except CourseImportError as error:
             form.add_error("files", str(error))
         else:
-            messages.success(request, _("The files are here; they are read next."))
             url = reverse("admin:learning_courseimport_change", args=[job.pk])
             # A script that shows how far the upload is goes there itself.
             is_script = request.headers.get("X-Requested-With") == "fetch"

@@ -13,6 +13,7 @@ from django.utils.translation import override
 from django.views.decorators.http import require_POST
 
 from learning import enrolling, readings
+from learning.chapter_images import shown_pictures
 from learning.citations import where_now
 from learning.models import Chapter, Course, StudyItem
 from learning.rendering import render_chapter
@@ -130,6 +131,7 @@ def chapter(request, course_slug, chapter_slug):
         chapter.text,
         source_path=chapter.source_path,
         chapter_urls={s.source_path: s.get_absolute_url() for s in siblings if s.source_path},
+        pictures=shown_pictures(chapter.images.all()),
     )
     return render(
         request,

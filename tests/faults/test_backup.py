@@ -119,6 +119,25 @@ def test_a_backup_is_readable_by_its_owner_alone_and_holds_the_key(data, tmp_pat
     assert files["secret_key"].read_bytes() == (data / "secret_key").read_bytes()
 
 
+def test_the_pictures_of_courses_come_along(data, tmp_path):
+    picture = data / "images" / "1" / "leaf.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"green")
+    manage(data, "backup", tmp_path / "backup")
+    copy = tmp_path / "backup" / "images" / "1" / "leaf.png"
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (copy.parent, copy)] == [0o700, 0o600]
+
+    picture.write_bytes(b"red")
+    restored = manage(data, "restore", tmp_path / "backup", "--replace")
+
+    assert restored.returncode == 0, restored.stderr
+    assert picture.read_bytes() == b"green"
+    [aside] = data.glob("images.before-*/1/leaf.png")
+    assert aside.read_bytes() == b"red"
+    assert manage(tmp_path / "empty", "restore", tmp_path / "backup").returncode == 0
+    assert (tmp_path / "empty" / "images" / "1" / "leaf.png").read_bytes() == b"green"
+
+
 def test_no_backup_is_written_over(data, tmp_path):
     kept = tmp_path / "backup"
     kept.mkdir()

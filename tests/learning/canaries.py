@@ -3,6 +3,8 @@
 Each word says who may ever read it; `leaks` looks for the others in what came out of a door.
 """
 
+import hashlib
+import io
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +21,7 @@ from learning.models import (
     Citation,
     Conversation,
     Course,
+    CourseImage,
     CourseImport,
     Enrolment,
     Message,
@@ -73,6 +76,7 @@ class World:
     chapters: dict[str, Chapter] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
     attempts: dict[str, QuizAttempt] = field(default_factory=dict)
+    images: dict[str, CourseImage] = field(default_factory=dict)  # by the chapter that shows it
 
     def values(self, parameter: str) -> list[str]:
         """What stands in an address for this parameter: everything there is, and what is not."""
@@ -84,6 +88,8 @@ class World:
                 str(uuid.uuid4()),
             ],
             "key": ["a-key-of-no-course"],
+            "sha256": [*(image.sha256 for image in self.images.values()), "0" * 64],
+            "kind": ["svg"],
             "attempt_id": [
                 *(str(attempt.pk) for attempt in self.attempts.values()),
                 str(uuid.uuid4()),
@@ -169,10 +175,12 @@ def _courses(world: World) -> None:
             slug=slug,
             title=f"Title {words}",
             summary=f"Summary {words}",
-            text=f"## Heading {words}\n\nPhotosynthesis, of which the text says {words}.\n",
+            text=f"## Heading {words}\n\nPhotosynthesis, of which the text says {words}.\n"
+            f"\n![](figures/{slug}.svg)\n",
             source_path=f"{words}.md",
             **fields,
         )
+        world.images[slug] = _image(world.chapters[slug], words)
 
     plants = course("plants", "Plants canary-plants-name", "canary-plants-text")
     chapter(plants, "hidden", "canary-hidden", published_at=None)
@@ -185,6 +193,23 @@ def _courses(world: World) -> None:
     for slug, names in (("plants", ("alice", "bob", "dora", "erin")), ("trees", ("carol",))):
         for name in names:
             Enrolment.objects.create(user=world.people[name], course=world.courses[slug])
+
+
+def _image(chapter: Chapter, words: str) -> CourseImage:
+    drawing = f"<svg xmlns='http://www.w3.org/2000/svg'><text>{words}</text></svg>".encode()
+    image = CourseImage(
+        course=chapter.course,
+        path=f"figures/{chapter.slug}.svg",
+        kind=CourseImage.Kind.SVG,
+        sha256=hashlib.sha256(drawing).hexdigest(),
+        width=300,
+        height=150,
+        size=len(drawing),
+    )
+    image.keep(io.BytesIO(drawing))
+    image.save()
+    image.chapters.add(chapter)
+    return image
 
 
 def _talk(world: World, role: str, slug: str) -> Conversation:

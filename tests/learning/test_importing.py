@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from learning.importing import CourseImportError, import_course
 from learning.models import Chapter, Course
 from learning.sources import CourseSource
+from tests.conftest import person
 
 pytestmark = pytest.mark.django_db
 
@@ -448,3 +449,14 @@ def test_search_is_given_every_chapter_that_has_text(folder):
     assert [d.key for d in documents] == [
         str(pk) for pk in course.chapters.exclude(text="").values_list("pk", flat=True)
     ]
+
+
+def test_the_command_gives_the_course_to_its_teacher(folder):
+    with pytest.raises(CommandError, match="There is no member of staff “tess”"):
+        call_command("import_course", str(folder), "--teacher", "tess", stdout=StringIO())
+    assert not Course.objects.exists()
+
+    tess = person("tess", is_staff=True)
+    call_command("import_course", str(folder), "--teacher", "tess", stdout=StringIO())
+
+    assert [course.teachers.get() for course in Course.objects.all()] == [tess]

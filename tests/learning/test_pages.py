@@ -448,7 +448,7 @@ def test_a_chapter_page_takes_few_queries_however_long_the_history(
             number=1, chapter=conversation.chapter, title="t", quote="q", start=0, end=9, score=1
         )
 
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         as_alice.get(CHAPTER)
 
 

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -14,7 +14,7 @@ from django_tasks_db.models import DBTaskResult
 
 from learning import heart, jobs
 from learning.importing import archive, uploads
-from learning.models import Chapter, Course, CourseImport
+from learning.models import Chapter, Conversation, Course, CourseImport, QuizAttempt
 from learning.roles import TEACHER
 from learning.tasks import import_upload
 from rag.search import search_sync
@@ -65,6 +65,10 @@ def upload(client, teacher, course):
         return client.post(address(into), {"files": files, "paths": paths, **fields}, follow=follow)
 
     return send
+
+
+def give(user, *codenames) -> None:
+    user.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
 
 
 def address(course=None) -> str:
@@ -199,6 +203,63 @@ def test_the_report_is_in_the_language_of_who_uploaded(upload, course, client):
     assert "Save it" not in reason
 
 
+def test_the_course_keeps_the_title_that_its_teacher_gave_it(upload, course):
+    upload(("index.md", b"# Botany\n\nOf plants.\n"), ("light.md", LIGHT), into=course)
+    done()
+
+    course.refresh_from_db()
+    assert (course.title, course.summary) == ("Plants", "")
+
+
+def test_a_chapter_that_was_only_given_a_date_is_unchanged(upload, course, client):
+    upload(("light.md", LIGHT), into=course)
+    done()
+    chapter = course.chapters.get(slug="light")
+    fields = {"course": course.pk, "slug": "light", "title": "Light", "position": 3, "summary": ""}
+    dated = {"published_at_0": "2030-01-01", "published_at_1": "00:00:00"}
+    # As a browser sends them.
+    text = {"text": chapter.text.replace("\n", "\r\n")}
+    page = reverse("admin:learning_chapter_change", args=[chapter.pk])
+    assert client.post(page, {**fields, **dated, **text}).status_code == 302
+
+    upload(("light.md", LIGHT), into=course)
+
+    assert done().report["changed"] == []
+    chapter.refresh_from_db()
+    assert (chapter.published_at.year, chapter.text) == (2030, "Light is a wave and a particle.\n")
+
+
+def test_a_file_of_another_kind_is_named(upload, course):
+    upload(("light.md", LIGHT), ("marks.xlsx", b"PK"), into=course)
+
+    ((name, reason),) = done().report["notes"]
+    assert name == "marks.xlsx" and "cannot be imported" in reason
+
+
+def test_files_picked_one_by_one_are_called_after_the_first(upload):
+    upload(("index.md", b"# Waves\n\nOf waves.\n"), ("light.md", LIGHT))
+
+    job = done()
+    assert (job.name, job.course.title) == ("index.md + 1", "Waves")
+
+
+def test_a_teacher_deletes_a_course_in_which_nobody_has_asked(upload, client, teacher, course):
+    give(teacher, "delete_course", "delete_chapter", "delete_enrolment", "delete_courseimport")
+    upload(("light.md", LIGHT))
+    wrong = done().course
+    student = course.enrolments.first().user
+    Conversation.objects.create(user=student, course=course)
+    tried = Course.objects.create(slug="tried", title="Tried")
+    tried.teachers.add(teacher)
+    QuizAttempt.objects.create(user=student, course=tried)
+
+    for unwanted in (wrong, course, tried):
+        page = reverse("admin:learning_course_delete", args=[unwanted.pk])
+        client.post(page, {"post": "yes"})
+
+    assert list(Course.objects.values_list("slug", flat=True)) == [course.slug, "tried"]
+
+
 # --- what may be wrong with an upload ---------------------------------------------------------
 
 
@@ -224,7 +285,7 @@ def test_too_much_at_once_is_refused(upload, course, monkeypatch):
         (b"no zip at all", "damaged or of an unknown kind"),
         (zipped(("../../evil.md", LIGHT))[1], "“../../evil.md” is no name for a file"),
         (zipped(("a:b.md", LIGHT))[1], "“a:b.md” is no name for a file"),
-        (zipped(("light.txt", LIGHT))[1], "There is no file to import"),
+        (zipped(("light.txt", LIGHT))[1], "light.txt: cannot be imported. Save it as Markdown"),
         (zipped(("a", b"x"), ("a/b.md", LIGHT))[1], "cannot be unpacked"),
     ],
 )

@@ -1,4 +1,5 @@
-"""Copy what cannot be made again: the database while it is in use, and the key that signs cookies.
+"""Copy what cannot be made again: the database while it is in use, the pictures of courses, and the
+key that signs cookies.
 
 For SQLite. PostgreSQL has a tool of its own for it, which the command names.
 """
@@ -10,17 +11,19 @@ from contextlib import closing
 from pathlib import Path
 
 from django.conf import settings
+from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 KEY = "secret_key"
+IMAGES = "images"
 PAGES_AT_ONCE = 1_000  # then a writer gets its turn
 
 
 class Command(BaseCommand):
     help = (
-        "Back up the database (SQLite, while the site runs) and the secret key kept in DATA_DIR "
-        "into a new folder. restore brings it back."
+        "Back up the database (SQLite, while the site runs), the courses' pictures and the secret "
+        "key kept in DATA_DIR into a new folder. restore brings them back."
     )
 
     def add_arguments(self, parser):
@@ -37,6 +40,8 @@ class Command(BaseCommand):
         try:
             draft.mkdir(parents=True, mode=0o700)
             _copy_database(database, draft / database.name)
+            # After the rows that name them: of one that came meanwhile there is a file too many.
+            copy_images(Path(storages["images"].location), draft / IMAGES)
             _copy_key(draft)
             # Under its name only when it is whole: a backup that was cut short is none.
             draft.rename(folder)
@@ -48,7 +53,9 @@ class Command(BaseCommand):
 
     def _say_what_is_there(self, folder: Path) -> None:
         for file in sorted(folder.iterdir()):
-            self.stdout.write(f"  {file.name}  {file.stat().st_size / 1e6:.1f} MB")
+            files = [file, *file.rglob("*")]
+            size = sum(each.stat().st_size for each in files if each.is_file())
+            self.stdout.write(f"  {file.name}  {size / 1e6:.1f} MB")
         if not (folder / KEY).is_file():
             self.stdout.write("  no key: it comes from DJANGO_SECRET_KEY, keep that yourself")
         self.stdout.write(
@@ -75,6 +82,19 @@ def check_whole(file: Path) -> None:
         [(found,)] = database.execute("PRAGMA integrity_check(1)").fetchall()
     if found != "ok":
         raise sqlite3.DatabaseError(f"{file.name} is damaged: {found}")
+
+
+def copy_images(source: Path, target: Path) -> None:
+    """Copy the folder of pictures, if there is one; readable by its owner alone."""
+    for file in sorted(source.glob("*/*")):
+        copy = target / file.relative_to(source)
+        for folder in (target, copy.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            copy.touch(mode=0o600)
+            shutil.copyfile(file, copy)
+        except FileNotFoundError:  # its last chapter has just let go of it
+            copy.unlink()
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from learning.importing import CourseImportError, import_course
+from learning.models import User
 from learning.tasks import reindex_soon
 
 
@@ -32,7 +33,17 @@ class Command(BaseCommand):
             help="anyone who is logged in may enrol",
         )
 
-    def handle(self, *, path, slug, title, language, **options):
+        parser.add_argument(
+            "--teacher", default="", metavar="USERNAME", help="who looks after it, beside the staff"
+        )
+
+    def handle(self, *, path, slug, title, language, teacher, **options):
+        teachers = User.objects.filter(username=teacher, is_staff=True) if teacher else ()
+        if teacher and not teachers:
+            raise CommandError(
+                f"There is no member of staff “{teacher}”. Make the account first, with the group "
+                "Teacher. Nothing was imported."
+            )
         try:
             with _Bar(self.stderr) as bar:
                 report = import_course(
@@ -45,6 +56,7 @@ class Command(BaseCommand):
                 )
         except CourseImportError as error:
             raise CommandError(str(error)) from error
+        report.course.teachers.add(*teachers)
         reindex_soon(report.course.slug)
         self.show(report)
         if report.problems:

@@ -5,11 +5,12 @@ import sqlite3
 from pathlib import Path
 
 from django.conf import settings
+from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from django.utils import timezone
 
-from learning.management.commands.backup import KEY, check_whole, sqlite_file
+from learning.management.commands.backup import IMAGES, KEY, check_whole, copy_images, sqlite_file
 
 
 class Command(BaseCommand):
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             self._put_aside(database)
         shutil.copyfile(source, database)
         database.chmod(0o600)
+        copy_images(source.parent / IMAGES, Path(storages["images"].location))
         self._restore_key(source.parent / KEY)
         self.stdout.write(
             self.style.SUCCESS(f"Restored {database}. Now: manage.py migrate, then start the site.")
@@ -59,9 +61,9 @@ class Command(BaseCommand):
                 file.rename(
                     file.with_name(name.replace(database.name, f"{database.name}.{suffix}"))
                 )
-        key = Path(settings.DATA_DIR) / KEY
-        if key.exists():
-            key.rename(key.with_name(f"{KEY}.{suffix}"))
+        for kept in (Path(settings.DATA_DIR) / KEY, Path(storages["images"].location)):
+            if kept.exists():
+                kept.rename(kept.with_name(f"{kept.name}.{suffix}"))
         self.stdout.write(f"What was there is kept beside it, as … .{suffix}")
 
     def _restore_key(self, key: Path) -> None:

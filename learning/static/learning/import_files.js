@@ -92,8 +92,16 @@ function answered(request) {
   end(errors.map((error) => error.textContent).join(" ") || form.dataset.failed);
 }
 
-picker.addEventListener("change", () => choose(picked(picker)));
-folder.addEventListener("change", () => choose(picked(folder)));
+// Before it reaches the field: the theme's script would write the file's name into the title.
+form.addEventListener(
+  "change",
+  (event) => {
+    if (event.target !== picker && event.target !== folder) return;
+    event.stopPropagation();
+    choose(picked(event.target));
+  },
+  { capture: true },
+);
 form.querySelector("[data-folder-label]").hidden = !("webkitdirectory" in folder);
 
 form.addEventListener("dragover", (event) => event.preventDefault());
