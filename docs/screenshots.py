@@ -54,11 +54,11 @@ $$w \\leftarrow w - \\eta \\, \\frac{\\partial L}{\\partial w}$$
 
 # Made without a model, and let through as a teacher would: what the pictures show is real.
 STUDY_MATERIAL = """
-from learning.artefacts import generating, jobs
+from learning.artefacts import generating, requesting
 from learning.models import Course, StudyItem
 course = Course.objects.get(slug="calculus")
-for kind in jobs.Kind:
-    generating.generate(jobs.request(course, kind).pk)
+for kind in requesting.Kind:
+    generating.generate(requesting.request(course, kind).pk)
 StudyItem.objects.filter(kind__in=["concept", "relation", "term"]).update(status="approved")
 first = StudyItem.objects.filter(kind="question", passages__chapter__slug="limits")
 StudyItem.objects.filter(pk__in=first[:3]).update(status="approved")

@@ -54,6 +54,7 @@ NOT_PAGES = {
     "enrol",
     "enrol_by_link",
     "read",
+    "course_image",
     "conversation_start",
     "course_suggestions",
     "quiz_start",
