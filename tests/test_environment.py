@@ -185,6 +185,8 @@ def test_every_setting_is_in_the_example_file():
         if part.split("(")[0]
         in (
             "text",
+            "mail_server",
+            "mail_address",
             "flag",
             "whole_number",
             "choice",
