@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import press, tab_to
+from tests.browser.steps import log_in, press, tab_to
 from tests.servers.site import running_site
 
 
@@ -28,16 +28,7 @@ def school(module_data):
 
 @pytest.fixture
 def teacher(school, page: Page) -> Page:
-    return log_in(page, school, "staff")
-
-
-def log_in(page: Page, school: str, name: str) -> Page:
-    page.context.clear_cookies()
-    page.goto(f"{school}/accounts/login/")
-    page.fill("[name=username]", name)
-    page.fill("[name=password]", name)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{school}/")
+    log_in(page, school, "staff", "staff")
     return page
 
 
@@ -103,7 +94,7 @@ def test_a_teacher_has_words_made_and_lets_some_through_by_keyboard(teacher, sch
     teacher.keyboard.press("Enter")
     expect(teacher.locator(".rv-last")).to_have_text("edited and approved: Ebb and a roar")
 
-    log_in(teacher, school, "student0")
+    log_in(teacher, school, "student0", "student0")
     teacher.goto(f"{school}/courses/tides/words/")
     shown = teacher.locator(".cloud a")
     expect(shown).to_have_count(2)
@@ -126,7 +117,7 @@ def test_a_teacher_has_questions_made_changes_one_and_students_are_asked_it(
     teacher.keyboard.press("Enter")
     expect(teacher.locator(".rv-last")).to_contain_text("edited and approved: What does the moon")
 
-    log_in(teacher, school, "student0")
+    log_in(teacher, school, "student0", "student0")
     teacher.goto(f"{school}/courses/tides/quiz/")
     expect(teacher.get_by_text("There is 1 question.")).to_be_visible()
     press(teacher, "button", "Start with the whole course")
@@ -148,7 +139,7 @@ def test_a_teacher_has_concepts_made_defines_one_and_students_see_it(teacher, sc
     expect(teacher.locator(".rv-last")).to_have_text(f"edited and approved: {defined}")
     approved = press_on_to_another(teacher, "a")
 
-    log_in(teacher, school, "student0")
+    log_in(teacher, school, "student0", "student0")
     teacher.goto(f"{school}/courses/tides/graph/")
     nodes = teacher.locator(".nodes a")
     expect(nodes).to_have_count(2)
